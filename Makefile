@@ -13,11 +13,11 @@ install:  ## Install the project, editable, with development tools
 test:  ## Run the tests
 	$(PYTHON) -m tests
 
-coverage:  ## Run the tests, and show what they do not reach
+coverage:  ## Run the tests, and show the lines that they do not reach
 	PYCASERVER_TEST_TIME_FACTOR=3 $(PYTHON) -m coverage run -m twisted.trial tests
 	$(PYTHON) -m coverage report
 
-# Of the packages whose tests are slow, the test modules that reach most in the least time.
+# Of the packages whose tests are slow, the test modules that reach the most lines in the least time.
 QUICK = access config fanout wire pv.local \
     pv.formula.test_formula_pvs pv.formula.test_formula_rules pv.formula.test_language \
     pv.test_hub pv.test_dbr pv.test_inbox pv.test_memory_backend pv.test_channel_states \
@@ -27,7 +27,7 @@ QUICK = access config fanout wire pv.local \
     client.test_client_values client.test_client_commands client.test_client_requests \
     web.test_api web.test_api_freed web.test_names web.test_dialect_rules web.test_health \
     web.test_tokens
-quick-coverage:  ## The same for fast tests, and check the figure; in CI
+quick-coverage:  ## The same for fast tests, and check the figure, as in CI
 	PYCASERVER_TEST_TIME_FACTOR=3 PYCASERVER_TEST_EXAMPLES=0.1 \
 	  $(PYTHON) -m coverage run -m twisted.trial --reporter=text $(QUICK:%=tests.%)
 	$(PYTHON) -m coverage report --fail-under=84 --skip-covered
@@ -59,7 +59,7 @@ soak:  ## Measure memory while clients connect and disconnect for ten minutes
 demo:  ## Run the gateway with a demo IOC
 	twistd -n pycaserver --port tcp:8888:interface=127.0.0.1 --demo
 
-cluster-demo:  ## Run NATS servers, ingests, edges and a demo IOC, to break some of them
+cluster-demo:  ## Run NATS servers, ingests, edges and a demo IOC, to see what happens when some fail
 	$(PYTHON) -m harness.cluster_demo
 
 options:  ## Bring the table of options in docs/operations.md up to date

@@ -13,7 +13,7 @@ setup(
             define_macros=[("Py_LIMITED_API", "0x030A0000")],
             extra_compile_args=["-O2", "-Wall", "-Wextra", "-fvisibility=hidden"],
             py_limited_api=True,
-            # Without a compiler, or elsewhere than on Linux, the gateway does all in Python.
+            # Without a compiler, or on other systems than Linux, everything is done in Python.
             optional=True,
         )
     ],

@@ -1,6 +1,6 @@
 """A burst of 1,000 updates to the sockets of many clients: CPU and bytes, without Channel Access.
 
-The least of many rounds of CPU time, so that it can be measured on a machine that is not idle.
+It takes the minimum CPU time of many rounds, so that the machine need not be idle.
 Run: ``python -m bench.bytes``.
 """
 
@@ -48,7 +48,7 @@ def burst() -> list[bytes]:
 
 
 def frames(messages: list[bytes], batch: bool) -> bytes:
-    """Return frames as in a set's buffer."""
+    """Return frames as in a cohort's buffer."""
     if batch:
         return text_frame(b"[%b]" % b",".join(messages))
     return b"".join(map(text_frame, messages))
@@ -63,7 +63,7 @@ class Wire:
         self._tls = _connected(context) if context is not None else None
 
     def send(self, data: bytes) -> None:
-        """Send a burst, encrypted in memory like by Twisted."""
+        """Send a burst, encrypted in memory as by Twisted."""
         if self._tls is not None:
             for start in range(0, len(data), 2**16):
                 self._tls.send(data[start : start + 2**16])
@@ -97,7 +97,7 @@ def _connected(context: SSL.Context) -> SSL.Connection:
 
 
 def measure(way: Way, wires: list[Wire]) -> tuple[float, float]:
-    """Return the least seconds of CPU for a burst, and bytes per message."""
+    """Return the minimum CPU seconds for a burst, and the bytes per message."""
     best, size = float("inf"), 0
     compress = Deflate().framing.compress
     for _ in range(ROUNDS):

@@ -38,7 +38,7 @@ PAGE = """<!doctype html>
 <body><canvas id="own" style="width: 1200px; height: 300px; display: block"></canvas>
 <div id="uplot"></div></body>
 """
-# Both draw steps; uPlot gets all traces on the same times, which suits it best.
+# Both draw steps; uPlot gets all traces with the same times, which is its best case.
 SET_UP = """
 const done = arguments[arguments.length - 1];
 const [PVS, SAMPLES, PERIOD] = [20, 3000, 0.1];
@@ -197,7 +197,7 @@ def _measure(url: str, rounds: int) -> Table:
 
 
 def _redraw(browser: Browser, name: str, act: str, rounds: int) -> list[float]:
-    """CPU time of the page's process for a redraw, and times, in milliseconds."""
+    """Return the CPU time of the page's process for a redraw, and times, in milliseconds."""
     page = procfs.busiest_renderer(browser.pid)
     before = procfs.cpu_seconds(page)
     times: list[float] = _run(browser, REDRAW, name, act, rounds)

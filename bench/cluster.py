@@ -1,7 +1,7 @@
-"""Measure a cluster: an ingest, a NATS server and edges, beside one process with the same viewers.
+"""Measure a cluster (an ingest, a NATS server, edges), and one process with the same viewers.
 
 Usage: `python -m bench.cluster [--seconds 10] [--quick]`. It needs nats-server. CPU time is that of
-each process during the count; ratios are to the one process of the same row.
+each process during the count; ratios are relative to the single process of the same row.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ COLUMNS = (
 
 @attrs.frozen
 class Measured:
-    """What some edges delivered, and what the processes needed for it."""
+    """The messages that edges delivered, and the CPU time of the processes."""
 
     results: list[Result]
     ingest: float
@@ -70,7 +70,7 @@ class Measured:
 
     @property
     def per_second(self) -> float:
-        """Messages delivered, by all edges together."""
+        """Messages per second that all edges delivered."""
         return sum(result.per_second for result in self.results)
 
 
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def viewers(settings: Settings, server: Ioc, source: Records) -> Table:
-    """One process, and an ingest with two edges, with the same viewers of one page."""
+    """Measure one process, and an ingest with two edges, with the same viewers of one page."""
     rows = []
     for clients in (10, 200) if not settings.quick else (2,):
         for build in settings.builds:
@@ -116,9 +116,9 @@ def viewers(settings: Settings, server: Ioc, source: Records) -> Table:
 
 
 def more_edges(settings: Settings, server: Ioc, source: Records) -> Table:
-    """What each further edge costs the ingest: all edges show the same page.
+    """Measure the cost of each further edge for the ingest; all edges show the same page.
 
-    The least of some counts, in turns: a machine is never quite idle.
+    Takes the minimum of some counts, in turns, because a machine is never quite idle.
     """
     numbers = (1, 2, 4)
     rows = []
@@ -147,7 +147,7 @@ TURNS = 3
 
 
 def slow_edge(settings: Settings, server: Ioc, source: Records) -> Table:
-    """What viewers of two edges see while a third edge hangs, or gets too little CPU time."""
+    """Measure viewers of two edges while a third edge hangs, or gets too little CPU time."""
     viewers = settings.size(20, 1)
     rows = []
     states: dict[str, Callable[[int], contextlib.AbstractContextManager[object]]] = {
@@ -187,7 +187,7 @@ def _stopped(pid: int) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _slow(pid: int) -> Iterator[None]:
-    """Let a process run for a part of the time only."""
+    """Let a process run only for a part of the time."""
     over = Event()
 
     def hold_up() -> None:
@@ -205,7 +205,7 @@ def _slow(pid: int) -> Iterator[None]:
 
 
 def puts(settings: Settings, _server: Ioc, _source: Records) -> Table:
-    """How long a put takes at one process, and at an edge; both at the same IOC, in turns."""
+    """Measure puts through one process and through an edge, with the same IOC, in turns."""
     database = settings.folder / "puts.db"
     database.write_text('record(ao, "put:AO") {}\n')
     anyone, rate = "--allow-put=anyone", "--max-put-rate=1000000"
@@ -245,7 +245,7 @@ class Nowhere:
 
 
 def packing() -> Table:
-    """What an update costs between the hub and NATS, and between NATS and the hub."""
+    """Measure the cost of an update between the hub and NATS, and between NATS and the hub."""
     rows = [[f"ingest, {edges} edges", exact(_packed(edges), 2)] for edges in (1, 2, 4, 8)]
     rows.append(["edge", exact(_taken(), 2)])
     return Table("In one process, bursts of 1,000 updates", ("what", "µs per update"), rows)
@@ -345,7 +345,7 @@ class Ignorant:
 
 
 def _fastest(once: Callable[[], None]) -> float:
-    """The least time of many rounds, in microseconds per update."""
+    """Return the minimum time of many rounds, in microseconds per update."""
     times = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -370,7 +370,7 @@ def _cluster(
 
 
 @contextlib.contextmanager
-def _edges(  # noqa: PLR0913, PLR0917 (what runs, and how)
+def _edges(  # noqa: PLR0913, PLR0917 (the processes, and their options)
     settings: Settings,
     server: Ioc,
     build: str,
@@ -394,7 +394,7 @@ def _edges(  # noqa: PLR0913, PLR0917 (what runs, and how)
         cluster.stop()
 
 
-def _load(  # noqa: PLR0913, PLR0917 (what is measured, and what beside it)
+def _load(  # noqa: PLR0913, PLR0917 (the processes to measure)
     settings: Settings,
     server: Ioc,
     source: Records,

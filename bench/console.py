@@ -60,7 +60,7 @@ _COUNT_FRAMES = """
   });
 })();
 """
-# A few numbers, not lists of frames: the browser keeps what it returns to the driver.
+# A few numbers, not lists of frames: the browser keeps everything that it returns to the driver.
 _TAKE_FRAMES = """
 const [between, script] = [window.frames_.between, window.frames_.script].map(
   (list) => list.splice(0).sort((a, b) => a - b));
@@ -152,7 +152,7 @@ def _watch(arguments: argparse.Namespace, port: int, names: tuple[str, ...]) -> 
         # DevTools copies each WebSocket frame while its network domain is enabled.
         browser.command("Network.disable")
         browser.command("Performance.enable")
-        # Below a chart, no row may be in sight.
+        # Below a chart, possibly no row is visible.
         if not charted:
             browser.until_row(names[0], lambda row: row.state == "OK", 60)
         for name in names[: arguments.open]:

@@ -1,4 +1,4 @@
-"""The protocols of other gateways beside the gateway's own: fan-out, and pages that open."""
+"""The protocols of other gateways compared with the gateway's own: fan-out, and opening pages."""
 
 from __future__ import annotations
 
@@ -107,10 +107,10 @@ class Pages:
 
 
 def _opening(settings: Settings) -> Table:
-    """Many pages at once, each PV by a message of its own; live PVs, and those of a restart."""
+    """Open many pages at once, with a message for each PV: live PVs, and PVs after a restart."""
     source = records.counters(settings.folder, settings.size(PVS_A_PAGE, 50), 10)
-    asked = (KEEP_ALIVE, *(f"ca://{name}" for name in source.names))
-    page = records.write_dialect_page(settings.folder / "cs-web-lib.page", asked, "subscribe")
+    names = (KEEP_ALIVE, *(f"ca://{name}" for name in source.names))
+    page = records.write_dialect_page(settings.folder / "cs-web-lib.page", names, "subscribe")
     protocols = (Protocol("native", "/monitor", source.page), Protocol("PVWS", "/pvws/pv", page))
     number = settings.size(PAGES, 20)
     rows = []

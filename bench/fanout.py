@@ -11,7 +11,7 @@ from bench.report import Table, exact, mib, number, pair
 from bench.settings import Settings
 
 LADDER = (1, 10, 50, 100, 300, 500)
-GAP_CLIENTS = 10  # up to here each frame is looked into: more would cost the load client too much
+GAP_CLIENTS = 10  # up to this number, each frame is parsed: more would slow the load client
 COLUMNS = (
     "clients", "build", "offered/s", "delivered/s", "lost", "cores", "per core-s", "p50 / p99 ms",
     "bare libca p50 / p99 ms", "RSS MiB", "IOC cores", "load cores",

@@ -1,4 +1,4 @@
-"""What is lost by faults, and how long it takes until all is as before.
+"""Updates that are lost by faults, and the time to recover.
 
 Usage: `python -m bench.faults`. It prints a Markdown table. Everything runs on the loopback
 interface, or in a network namespace of its own.

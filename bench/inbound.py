@@ -11,7 +11,7 @@ from bench.report import Table, exact, mib, number, pair
 from bench.settings import OURS, Settings
 
 PVS = 10_000
-SLOW_HERTZ = 0.1  # next to nothing arrives meanwhile but what the connecting itself brings
+SLOW_HERTZ = 0.1  # almost no updates arrive in this time, except for those of connecting
 INBOUND_COLUMNS = (
     "client", "events/s", "cores", "µs CPU per event", "first values s", "p50 / p99 ms",
     "RSS MiB", "IOC cores",

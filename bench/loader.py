@@ -16,7 +16,7 @@ from bench import procfs, pyspy
 from bench.processes import ChildError, Gateway, Ioc, child
 from bench.settings import OURS, Settings
 
-OPEN_S = 45.0  # how long a build may take until every client has every first value
+OPEN_S = 45.0  # seconds within which every client must have every first value
 
 
 @attrs.frozen
@@ -88,7 +88,7 @@ class Result:
         return _milliseconds((self.floor or {}).get("latency_ms"), percentile)
 
 
-def run(  # noqa: PLR0913 (what is measured, and what beside it)
+def run(  # noqa: PLR0913 (the processes to measure)
     settings: Settings,
     gateway: Gateway,
     server: Ioc,
@@ -99,7 +99,7 @@ def run(  # noqa: PLR0913 (what is measured, and what beside it)
 ) -> Result:
     """Connect the clients, wait until they have settled, and count for `load.seconds`.
 
-    `others` are the pids of processes whose CPU time is wanted too; `during` is entered while
+    `others` are the pids of further processes whose CPU time is measured; `during` is entered while
     the clients count.
     """
     command = [str(settings.tools.load), *load.arguments(gateway.port)]
@@ -127,7 +127,7 @@ def run(  # noqa: PLR0913 (what is measured, and what beside it)
 
 @contextlib.contextmanager
 def floor(settings: Settings, server: Ioc, names: Path) -> Iterator[dict[str, Any]]:
-    """A bare CA client counts while the block runs: its RSS is known then, the rest after it."""
+    """Run a bare CA client during the block: its RSS is known then, its counts afterwards."""
     command = [str(settings.tools.calat), str(names), "20", "900"]
     with child(command, server.environment) as process:
         assert process.stdin is not None and process.stdout is not None
@@ -141,7 +141,7 @@ def floor(settings: Settings, server: Ioc, names: Path) -> Iterator[dict[str, An
 
 
 def floor_alone(settings: Settings, server: Ioc, names: Path) -> dict[str, Any]:
-    """The figures of a bare CA client with nothing else beside it."""
+    """The figures of a bare CA client while nothing else runs."""
     with floor(settings, server, names) as figures:
         time.sleep(settings.seconds)
     return figures

@@ -19,7 +19,7 @@ from bench.settings import OURS, Settings
 
 COLUMNS = ("build", "at rest MiB", "per idle client KiB", "per scalar PV KiB")
 SOAK_COLUMNS = ("minute", "RSS MiB")
-ROUND_S = 5.0  # how long the clients of one round of the soak stay
+ROUND_S = 5.0  # seconds for which the clients of one round of the soak test stay connected
 
 
 def memory(settings: Settings) -> list[Table]:
@@ -97,7 +97,7 @@ class Sample:
 
 
 def _rounds(settings: Settings, server: Ioc, gateway: Gateway, source: Records) -> list[Sample]:
-    """Rounds of 20 clients on one page, then of 20 with halves of their own, in turn."""
+    """Rounds of 20 clients on one page, then of 20 with random halves, in turn."""
     clients = settings.size(20, 5)
     pages: Sequence[Path] = (
         source.page,

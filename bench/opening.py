@@ -1,4 +1,4 @@
-"""Opening: many pages at once, on PVs that are live because somebody shows them already."""
+"""Opening: many pages at once, with PVs that another client already shows."""
 
 from __future__ import annotations
 
@@ -41,20 +41,20 @@ class Opened:
 
 
 def opening(settings: Settings) -> list[Table]:
-    """Pages of 1,000 PVs, asked for one by one and in lists; then connections without PVs."""
+    """Pages of 1,000 PVs, requested one by one and in lists; then connections without PVs."""
     builds = [build for build in settings.builds if build != NAIVE]
     rows = []
-    # Next to no updates, to see what a subscription takes; then the rate of the other scenarios.
+    # Almost no updates, to measure a subscription; then the rate of the other scenarios.
     for hertz in (0.1, 10.0):
         source = records.counters(settings.folder, settings.size(1000, 100), hertz)
         lists = records.write_lists(settings.folder / f"{hertz:g}hz.lists", source.names, LIST)
         with processes.ioc(source.database) as server:
             for pages in PAGES if hertz == 10 else PAGES[:1]:
-                for asked, page in (("connect", source.page), (f"lists of {LIST}", lists)):
+                for requests, page in (("connect", source.page), (f"lists of {LIST}", lists)):
                     for build in builds:
                         load = Load(page, settings.size(pages, 10), settle=0, seconds=0.1)
                         opened = open_pages(settings, server, source, build, load)
-                        rows.append(_pages_row(load, asked, source, build, opened))
+                        rows.append(_pages_row(load, requests, source, build, opened))
     empty = records.write_page(settings.folder / "empty.page", [])
     connections = []
     with processes.ioc(source.database) as server:
@@ -66,7 +66,7 @@ def opening(settings: Settings) -> list[Table]:
     ]
 
 
-def open_pages(  # noqa: PLR0913 (what there may be)
+def open_pages(  # noqa: PLR0913 (the options of a load)
     settings: Settings,
     server: Ioc,
     source: Records,
@@ -75,7 +75,7 @@ def open_pages(  # noqa: PLR0913 (what there may be)
     *options: str,
     is_viewed: bool = True,
 ) -> Opened:
-    """Open all clients of a load at a new gateway, whose PVs another client shows or nobody."""
+    """Open all clients of a load at a new gateway, with or without a client that shows the PVs."""
     with processes.gateway(build, server, settings.folder, *options) as gateway:
         viewing: contextlib.AbstractContextManager[dict[str, Any]] = contextlib.nullcontext({})
         if is_viewed:
@@ -93,7 +93,7 @@ def open_pages(  # noqa: PLR0913 (what there may be)
 
 @contextlib.contextmanager
 def _viewer(settings: Settings, gateway: Gateway, source: Records) -> Iterator[dict[str, Any]]:
-    """A client that shows all PVs while the block runs; what it counted is known after it."""
+    """Run a client that shows all PVs during the block; its counts are known afterwards."""
     load = Load(source.page, settle=1.0, seconds=VIEWED_S)
     command = [str(settings.tools.load), *load.arguments(gateway.port), "-e", "-k", "1"]
     with processes.child(command) as process:
@@ -105,15 +105,15 @@ def _viewer(settings: Settings, gateway: Gateway, source: Records) -> Iterator[d
         figures.update(json.loads(process.stdout.readline()))
 
 
-def _pages_row(load: Load, asked: str, source: Records, build: str, opened: Opened) -> list[str]:
-    # Of slow PVs, the viewer may have had no update in that time.
+def _pages_row(load: Load, requests: str, source: Records, build: str, opened: Opened) -> list[str]:
+    # With slow PVs, the viewer may have received no update in that time.
     latency = opened.viewer["latency_ms"]
     delays = (
         f"{pair(latency['p50'], latency['p99'])} / {number(latency['max'])}" if latency else "-"
     )
     return [
         f"{load.clients}",
-        asked,
+        requests,
         f"{len(source.names):,} at {source.hertz:g} Hz",
         build,
         exact(opened.seconds, 1),

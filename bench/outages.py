@@ -23,7 +23,10 @@ from pycawamp.demo.process import free_ports, ioc_command
 IMPATIENT = {"EPICS_CA_CONN_TMO": "5"}
 """After so many seconds of silence a client of Channel Access takes an IOC for dead."""
 NAMESPACE, OUTER, INNER = "pycaserver-bench", "pycas-bench0", "pycas-bench1"
-OUTER_ADDRESS, INNER_ADDRESS = "198.18.53.1", "198.18.53.2"  # of RFC 2544: for benchmarks
+OUTER_ADDRESS, INNER_ADDRESS = (
+    "198.18.53.1",
+    "198.18.53.2",
+)  # the network of RFC 2544, for benchmarks
 CUT_S = 20.0
 
 
@@ -52,7 +55,7 @@ async def ioc_killed(case: Case) -> Outcome:
                 watch.mark()
                 recoveries.append(await watch.until_all_fresh())
             lost, counted = watch.lost, await conflated(gateway.port)
-            told = watch.disconnections
+            reported = watch.disconnections
             await watch.close()
     finally:
         server.kill()
@@ -61,7 +64,7 @@ async def ioc_killed(case: Case) -> Outcome:
         f"IOC of {len(source.names)} PVs at 10 Hz killed {case.kills} times",
         lost,
         counted,
-        f"{told} of {expected} ends told",
+        f"{reported} of {expected} ends told",
         median(recoveries),
         max(recoveries),
         "from the start of the IOC until all PVs are updated",
@@ -85,13 +88,13 @@ async def ioc_frozen(case: Case) -> Outcome:
             watch.mark()
             recovery = await watch.until_all_fresh()
             lost, counted = watch.lost, await conflated(gateway.port)
-            told = watch.disconnections
+            reported = watch.disconnections
             await watch.close()
     return Outcome(
         f"IOC of {len(source.names):,} PVs freezes and thaws",
         lost,
         counted,
-        f"{told:,} of {len(source.names):,} ends told, {noticed:.1f} s after it froze",
+        f"{reported:,} of {len(source.names):,} ends told, {noticed:.1f} s after it froze",
         recovery,
         recovery,
         "from its thawing until all PVs are updated; each is every 2 s. EPICS_CA_CONN_TMO is 5 s",
@@ -115,13 +118,13 @@ async def network_cut(case: Case) -> Outcome:
         watch.mark()
         recovery = await watch.until_all_fresh()
         lost, counted = watch.lost, await conflated(gateway.port)
-        told = watch.disconnections
+        reported = watch.disconnections
         await watch.close()
     return Outcome(
         f"network between gateway and IOC cut for {CUT_S:g} s",
         lost,
         counted,
-        f"{told} of {len(source.names)} ends told, {noticed:.1f} s after the cut",
+        f"{reported} of {len(source.names)} ends told, {noticed:.1f} s after the cut",
         recovery,
         recovery,
         "from its end until all PVs are updated. EPICS_CA_CONN_TMO is 5 s",
@@ -130,7 +133,7 @@ async def network_cut(case: Case) -> Outcome:
 
 @contextlib.contextmanager
 def _namespace() -> Iterator[None]:
-    """A network namespace at the end of one virtual cable."""
+    """A network namespace at the end of a virtual cable."""
     try:
         _ip("netns", "add", NAMESPACE)
     except (OSError, subprocess.CalledProcessError) as error:

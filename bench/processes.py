@@ -47,7 +47,7 @@ class Gateway:
 
 
 def allow_many_files() -> None:
-    """A thousand clients need as many descriptors, in the gateway and in the load client."""
+    """Raise the limit of descriptors: a thousand clients need as many, here and in the gateway."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
@@ -69,7 +69,7 @@ def ioc(database: Path) -> Iterator[Ioc]:
 
 @contextlib.contextmanager
 def repeater(ports: CAPorts) -> Iterator[None]:
-    """Run a CA repeater, as gateways would leave one behind."""
+    """Run a CA repeater, because gateways would leave one behind."""
     program = (
         "from pycawamp.pv.ca import repeater as r; print(r.ensure_repeater(True)); open(0).read()"
     )
@@ -91,8 +91,8 @@ def gateway(
 ) -> Iterator[Gateway]:
     """Start a build of `pycaserver`, with options, or the `naive` build, for an IOC.
 
-    `descriptors` is how many file descriptors it may have, if not as many as this process. With a
-    `certificate` (and its key, in the same file) it takes TLS only.
+    `descriptors` is its limit of file descriptors, by default that of this process. With a
+    `certificate` (and its key, in the same file), it only accepts TLS.
     """
     port = free_port()
     naive = ["-m", "bench.naive", str(port)]
@@ -105,11 +105,11 @@ def gateway(
 
 @contextlib.contextmanager
 def workers(number: int, server: Ioc, folder: Path) -> Iterator[tuple[int, list[int]]]:
-    """Start gateways that accept connections at one socket; its port, and their process ids."""
+    """Start gateways that share a listening socket; yields its port, and their process IDs."""
     with contextlib.ExitStack() as stack:
         shared = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=4096))
         descriptor = shared.fileno()
-        # As systemd gives it: descriptor 3, and who is meant.
+        # As systemd passes it: descriptor 3, and the process that it is for.
         script = f'exec 3<&{descriptor}; LISTEN_PID=$$ LISTEN_FDS=1 LISTEN_FDNAMES=x exec "$@"'
         arguments = [sys.executable, *_pycaserver("systemd:domain=INET:index=0")]
         pids = []
@@ -125,7 +125,7 @@ def workers(number: int, server: Ioc, folder: Path) -> Iterator[tuple[int, list[
 
 @contextlib.contextmanager
 def demo(folder: Path, *options: str) -> Iterator[int]:
-    """Starts ``pycaserver`` with the demo's records and puts for anyone; its port."""
+    """Start ``pycaserver`` with the demo's records and puts for anyone; yields its port."""
     port = free_port()
     command = _pycaserver(_endpoint(port), "--demo", "--allow-put=anyone", *options)
     with _listening(command, port, folder / "demo.log"):
@@ -140,9 +140,9 @@ def child(
     talks: bool = True,
     shared: int | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Runs a command, its stderr in ``log``; stdout is a pipe, or in the log of one that only logs.
+    """Run a command with stderr in ``log``; stdout is a pipe, or also the log.
 
-    A pipe that nobody reads would stop a gateway once it has filled up. `shared` is a descriptor
+    A pipe that nobody reads would block a gateway when it is full. `shared` is a descriptor
     that it inherits.
     """
     with contextlib.ExitStack() as stack:
@@ -156,7 +156,7 @@ def child(
             cwd=ROOT,
             env={**os.environ, **(environment or {})},
             pass_fds=() if shared is None else (shared,),
-            start_new_session=True,  # Ctrl-C comes to the runner alone, which then ends them
+            start_new_session=True,  # Ctrl-C reaches only the runner, which then stops them
             preexec_fn=die_with_parent,  # noqa: PLW1509 (no thread runs here when it is called)
         )
         try:
@@ -185,7 +185,7 @@ def _listening(
     environment: dict[str, str] | None = None,
     descriptors: int | None = None,
 ) -> Iterator[int]:
-    """Runs a Python program that listens on a port; its process id."""
+    """Run a Python program that listens on a port; yields its process ID."""
     command = [sys.executable, *command]
     if descriptors is not None:
         command = ["/bin/sh", "-c", f'ulimit -n {descriptors}; exec "$@"', "sh", *command]

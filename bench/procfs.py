@@ -14,7 +14,7 @@ _libc = ctypes.CDLL(None)
 
 @attrs.frozen
 class Moment:
-    """The CPU seconds that a process has used, at one time."""
+    """The CPU time of a process at one time, in seconds."""
 
     at: float
     cpu: float
@@ -37,7 +37,7 @@ def cpu_seconds(pid: int) -> float:
 
 
 def descendants(pid: int) -> list[int]:
-    """The children of a process, theirs, and so on."""
+    """Return the descendants of a process."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in map(int, (task / "children").read_text().split()):
@@ -46,7 +46,7 @@ def descendants(pid: int) -> list[int]:
 
 
 def busiest_renderer(browser: int) -> int:
-    """Of the processes of a Chromium, the one that shows the page."""
+    """Return the process of a Chromium that shows the page."""
     return max(filter(_runs_pages, descendants(browser)), key=cpu_seconds)
 
 

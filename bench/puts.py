@@ -1,4 +1,4 @@
-"""Measure how long puts take at some gateways: one after the other, at each in turn.
+"""Measure the time of puts through some gateways: one after the other, with each in turn.
 
 Usage: `python -m bench.puts NUMBER PV PORT...`; prints milliseconds as JSON, by port.
 """
@@ -41,7 +41,7 @@ def summary(found: list[float]) -> dict[str, float]:
 
 
 def main(reactor: Any, number: str, pv: str, *ports: str) -> Deferred[None]:
-    """Run it with the words of the command line."""
+    """Run it with the arguments of the command line."""
     work: Coroutine[Any, Any, None] = measure(reactor, int(number), pv, list(map(int, ports)))
     return Deferred.fromCoroutine(work)
 

@@ -1,16 +1,16 @@
-"""What an update costs by pvAccess, beside Channel Access and pvxs: `python -m bench.pva`.
+"""The cost of an update by pvAccess, Channel Access and pvxs: `python -m bench.pva`.
 
-A QSRV 2 IOC has PVs that change ten times a second. A process of its own takes them, by each
-client in turn, and does nothing with them: `--pvs` of them, for `--seconds`. `cpp` is a
+A QSRV 2 IOC has PVs that change ten times a second. A separate process subscribes to them with each
+client in turn, and discards the updates: `--pvs` PVs, for `--seconds`. `cpp` is a
 client on pvxs (pvxscat.cpp), which is compiled against the headers of the package pvxslibs;
 `python` is that of `pva` without its compiled part.
 
-The IOC's threads get no real-time priorities, which it would take where it may: on few cores,
-the one that scans lets those that send wait, so that a burst is sent at once, but late.
+The IOC's threads get no real-time priorities, which it would use if permitted: on few cores,
+the scan thread delays the sending threads, so that a burst is sent at once, but late.
 `--real-time` leaves them these priorities. `--images` measures gateways that pass on images of a
-megabyte at 30 Hz. Up to 2,000 PVs the IOC has one core and the
-client another: on shared ones a client waits for the IOC's three busy threads. More PVs take the
-IOC more than a core. `--unfound` searches for PVs that nobody has.
+megabyte at 30 Hz. With up to 2,000 PVs, the IOC has one core and the
+client another: on shared cores, a client waits for the IOC's three busy threads. More PVs take the
+IOC more than a core. `--unfound` searches for PVs that no server has.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def main() -> None:
     ports = PVAPorts.free()
     cores = sorted(os.sched_getaffinity(0))
     shares = arguments.clients or arguments.pvs > MAX_ON_ONE_CORE
-    # The load client needs some of a core, too.
+    # The load client also needs a part of a core.
     os.sched_setaffinity(0, cores if arguments.pvs > MAX_ON_ONE_CORE else cores[:1])
     with TemporaryDirectory() as folder:
         database = Path(folder, "records.db")
@@ -202,7 +202,7 @@ def _measure_unfound(arguments: argparse.Namespace) -> None:
     ports = PVAPorts.free()
     os.environ.update(ports.client_environment())
     backend, sink, memory = PVABackend(reactor), CountingSink(), _resident()
-    # Of nobody who answers; it counts.
+    # A receiver that does not reply, but counts.
     listener = CountingDatagrams()
     reactor.listenUDP(ports.search, listener, "127.0.0.1", 65536)
     started = [time.monotonic(), time.process_time(), 0]
@@ -262,7 +262,7 @@ def _cpu(pid: int) -> float:
 
 @implementer(ISink)
 class CountingSink:
-    """Counts updates, and measures how late every 97th is."""
+    """Counts updates, and measures the delay of every 97th."""
 
     count = 0
     connected = 0
@@ -352,7 +352,7 @@ def _client(protocol: str, pvs: int, seconds: float) -> dict[str, Any]:
 
 
 def _resident() -> int:
-    """Bytes of memory of this process."""
+    """Return the resident memory of this process in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 

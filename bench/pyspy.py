@@ -39,13 +39,13 @@ def recorded(settings: Settings, pid: int, seconds: float, what: str) -> Iterato
 
 
 def find() -> str | None:
-    """py-spy of this environment, or of the system."""
+    """Return the path of py-spy, of this environment or of the system."""
     beside = Path(sys.executable).with_name("py-spy")
     return str(beside) if beside.exists() else shutil.which("py-spy")
 
 
 def _dearest(stacks: Path) -> str:
-    """Share of the samples by the function that was running: each of its lines added up."""
+    """Return the share of the samples for each function, by the sum of its lines."""
     own: Counter[str] = Counter()
     for line in stacks.read_text().splitlines():
         stack, _, count = line.rpartition(" ")

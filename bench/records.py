@@ -9,7 +9,7 @@ from pathlib import Path
 
 import attrs
 
-STEP = 0.125  # exact in binary, so that a client can tell a lost value from a rounding
+STEP = 0.125  # exact in binary, so that a client can distinguish a lost value from rounding
 
 _RECORD = """record(calc, "{name}") {{
   field(SCAN, "{scan}")
@@ -57,7 +57,7 @@ def write_page(path: Path, names: Sequence[str]) -> Path:
 
 
 def write_dialect_page(path: Path, names: Sequence[str], kind: str) -> Path:
-    """The messages of a client that asks for each PV in one of its own, as cs-web-lib does."""
+    """Write the messages of a client that requests each PV separately, like cs-web-lib."""
     lines = [f'{{"type":"{kind}","pvs":["{name}"]}}\n' for name in names]
     path.write_text("".join(lines))
     return path
@@ -72,7 +72,7 @@ def write_halves(folder: Path, names: Sequence[str], clients: int) -> Path:
 
 
 def write_lists(path: Path, names: Sequence[str], size: int) -> Path:
-    """Write the requests of a client that asks for these PVs in lists."""
+    """Write the requests of a client that requests these PVs in lists."""
     lists = (names[start : start + size] for start in range(0, len(names), size))
     messages = ({"action": "connect", "pvs": some} for some in lists)
     path.write_text("".join(f"{json.dumps(each, separators=(',', ':'))}\n" for each in messages))

@@ -25,7 +25,7 @@ class Table:
 
 
 def number(value: float | None) -> str:
-    """Three significant digits or a whole number with thousands apart; - for None."""
+    """Return three significant digits, or a whole number with separated thousands; None is -."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

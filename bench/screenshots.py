@@ -1,6 +1,6 @@
 """Pictures of the console for the README: `python -m bench.screenshots` writes docs/img/*.png.
 
-The gateway keeps what the demo's records did before, so that the charts have a shape.
+The gateway keeps a history of the demo's records, so that the charts are not empty.
 """
 
 from __future__ import annotations
@@ -75,16 +75,16 @@ def main() -> int:
 
 
 def _save(browser: ConsoleBrowser, path: Path) -> None:
-    """Write what is shown, with 256 colours: a third of the bytes."""
+    """Save a screenshot with 256 colours, which takes a third of the bytes."""
     shown = Image.open(io.BytesIO(browser.driver.get_screenshot_as_png())).convert("RGB")
     shown.quantize(256, Image.Quantize.MEDIANCUT).save(path, optimize=True)
 
 
 @contextlib.contextmanager
 def _watching(port: int, folder: Path) -> Iterator[None]:
-    """Show the PVs to a client, so that the gateway keeps their history."""
+    """Subscribe to the PVs, so that the gateway keeps their history."""
     client = [sys.executable, "-m", "pycawamp.client", f"127.0.0.1:{port}"]
-    # Not the images: they have no history.
+    # Not the images, which have no history.
     numbers = [name for name in NAMES if not name.startswith("pva://")]
     with processes.child([*client, "monitor", *numbers], log=folder / "client.log", talks=False):
         yield

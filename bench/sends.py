@@ -1,4 +1,4 @@
-"""What a burst of updates takes: turns of the reactor, sends, and switches between threads.
+"""The cost of a burst of updates: reactor iterations, sends, and switches between threads.
 
 Usage: `python -m bench.sends`. It needs `perf` and the rights to count system calls, and prints a
 Markdown table. 1,000 PVs change at 10 Hz; the same page is shown by 1 to 500 clients.
@@ -22,12 +22,12 @@ LADDER = (1, 10, 100, 500)
 HERTZ = 10
 EVENTS = {
     "sends": "syscalls:sys_enter_sendto",
-    "turns": "syscalls:sys_enter_epoll_wait",
+    "iterations": "syscalls:sys_enter_epoll_wait",
     "futexes": "syscalls:sys_enter_futex",
     "switches": "context-switches",
 }
 COLUMNS = (
-    "clients", "build", "sends per client and burst", "turns of the reactor per burst",
+    "clients", "build", "sends per client and burst", "reactor iterations per burst",
     "futex calls per burst", "context switches per burst", "µs CPU per burst", "p50 / p99 ms",
 )  # fmt: skip
 
@@ -92,7 +92,7 @@ def _row(build: str, load: Load, result: Result, per_burst: dict[str, float]) ->
         f"{load.clients}",
         build,
         exact(per_burst["sends"] / load.clients, 2),
-        exact(per_burst["turns"]),
+        exact(per_burst["iterations"]),
         exact(per_burst["futexes"]),
         exact(per_burst["switches"]),
         number(1e6 * result.gateway_cores / HERTZ),

@@ -15,7 +15,7 @@ NAIVE = "naive"
 
 @attrs.frozen
 class Settings:
-    """One run's options; ``quick`` makes every scenario smaller, to see that it works."""
+    """The options of a run; ``quick`` makes every scenario smaller, as a smoke test."""
 
     seconds: float
     quick: bool

@@ -1,4 +1,4 @@
-"""Faults of the machine: too much work, a full disk, no descriptors, a clock that is set."""
+"""Faults of the machine: overload, a full disk, no descriptors, a clock that is set."""
 
 from __future__ import annotations
 
@@ -160,12 +160,12 @@ async def full_disk(case: Case) -> Outcome:
                 await watch.client.put(source.names[0], value, wait=False)
             _mount("remount,size=4m", disk)
             await watch.client.put(source.names[0], 0.0)
-            # A put is logged once its record has the new value.
+            # A put is logged when its record has the new value.
             await watch.until(lambda: "missing=" in put_log.read_text(), "the lines are counted")
             await watch.close()
         text = put_log.read_text()
     missing = sum(int(word.partition("=")[2]) for word in text.split() if word[:8] == "missing=")
-    # A line that the disk cut off has no outcome.
+    # A line that was truncated by the full disk has no outcome.
     written = sum("outcome=" in line for line in text.splitlines())
     return Outcome(
         f"disk of the put log full during {PUTS + 1} puts",

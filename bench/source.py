@@ -1,4 +1,4 @@
-"""Updates at a fixed rate, above that of an IOC: how many arrive, and their cost."""
+"""Updates at a fixed rate, higher than that of an IOC: how many arrive, and their cost."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Source:
     _process: subprocess.Popen[str]
 
     def figures(self) -> dict[str, float]:
-        """Return the numbers made, sent and skipped so far, and its clock."""
+        """Return the number of updates created, sent and skipped so far, and its clock."""
         assert self._process.stdin is not None
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -56,7 +56,7 @@ def source(settings: Settings) -> list[Table]:
     for rate in RATES:
         with _serving(settings, names_file, rate) as made_by:
             rows.append(_floor_row(settings, made_by, names_file, rate))
-            # The naive build takes a fiftieth of it.
+            # The naive build can handle a fiftieth of it.
             for build in settings.builds:
                 if build != NAIVE:
                     rows.append(_gateway_row(settings, made_by, page, build, rate))
@@ -104,7 +104,7 @@ class _Counted:
 
 
 def _metrics(gateway: Gateway) -> dict[str, float]:
-    """Return how many updates the gateway has handled, and replaced by newer ones."""
+    """Return the number of updates that were handled, and replaced by newer ones."""
     with urlopen(f"http://127.0.0.1:{gateway.port}/metrics", timeout=10) as response:
         text: str = response.read().decode()
     values = {"taken": 0.0, "conflated": 0.0}

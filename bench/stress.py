@@ -19,9 +19,11 @@ from bench.records import Records
 from bench.report import Table, exact, mib, number, pair
 from bench.settings import OURS, Settings
 
-MAX_CLIENTS = 500  # of the search; limits the kernel's socket memory and the time to connect them
+MAX_CLIENTS = (
+    500  # maximum in the search; limits the kernel's socket memory and the time to connect
+)
 MAX_STEPS = 6
-OVERLOAD_OPEN_S = 300.0  # for a request for each PV of each client, at twice the load
+OVERLOAD_OPEN_S = 300.0  # seconds for a request for each PV of each client, at twice the load
 READERS = 20
 VANISHING = 2000
 OVERLOAD_COLUMNS = (
@@ -96,7 +98,7 @@ def _no_others(_port: int) -> Iterator[list[float]]:
 def _vanishing(port: int) -> Iterator[list[float]]:
     """Other clients that connect, subscribe and disconnect.
 
-    Gives the seconds that each 2,000 of them took.
+    Yields the seconds that each 2,000 of them took.
     """
     rounds: list[float] = []
     over = threading.Event()

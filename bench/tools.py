@@ -23,7 +23,7 @@ class Tools:
 
 
 def build(folder: Path) -> Tools:
-    """The load client stands beside its source; calat is tied to one environment's libca."""
+    """Build the load client beside its source, and calat for this environment's libca."""
     source = folder / "source"
     _compile(HERE / "source.c", source, [])
     return Tools(_build_load(), _build_calat(folder / "calat"), source)
@@ -48,7 +48,7 @@ def _build_calat(program: Path) -> Path:
 
 
 def build_pvxscat(program: Path) -> Path:
-    """The client on pvxs; raises CalledProcessError if it cannot be compiled."""
+    """Build the client on pvxs; raises CalledProcessError if it cannot be compiled."""
     import pvxslibs.path  # noqa: PLC0415 (it loads libraries)
     from epicscorelibs import path  # noqa: PLC0415
 
@@ -57,7 +57,7 @@ def build_pvxscat(program: Path) -> Path:
     flags = [f"-I{pvxslibs.path.include_path}", f"-I{path.include_path}", *map(str, libraries)]
     flags += ["-std=c++17", *(f"-Wl,-rpath,{folder}" for folder in folders)]
     flags += ["-Wl,--allow-shlib-undefined"]
-    # The wheels for Python up to 3.13 are made with the old ABI of std::string.
+    # The wheels for Python up to 3.13 are built with the old ABI of std::string.
     old = ["-D_GLIBCXX_USE_CXX11_ABI=0"] if sys.version_info < (3, 14) else []
     _compile(HERE / "pvxscat.cpp", program, [*flags, *old, "-lpthread"], "CXX", "c++")
     return program

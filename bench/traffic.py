@@ -1,4 +1,4 @@
-"""Traffic: what compression, arrays of messages and TLS save and cost."""
+"""Traffic: savings and costs of compression, arrays of messages and TLS."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AT_ONCE = 200
 
 @attrs.frozen
 class Way:
-    """How messages get to clients."""
+    """How messages are sent to clients."""
 
     clients: int
     tls: bool = False

@@ -69,7 +69,7 @@ def _cases(long: int) -> Iterator[Case]:
 
 def _measure(settings: Settings, server: processes.Ioc, case: Case) -> Result:
     page = _page(settings.folder, case)
-    # The first values of binary frames are not recognized: they are not waited for.
+    # The load client does not recognize first values in binary frames: do not wait for them.
     load = Load(page, case.clients, settle=case.settle, seconds=settings.seconds, open_s=1.0)
     with processes.gateway(OURS, server, settings.folder) as gateway:
         return loader.run(settings, gateway, server, load)

@@ -16,7 +16,7 @@ from bench.processes import ChildError
 from bench.records import STEP
 from pycawamp.client import Backoff, GatewayClient, Listener, Update
 
-LOOK_S = 0.01  # between two looks at a condition
+CHECK_S = 0.01  # seconds between two checks of a condition
 PATIENCE_S = 120.0
 CONFLATED = "pycaserver_conflated_updates_total"
 
@@ -45,7 +45,7 @@ class Watch(Listener):
             self.client.subscribe(name, self, metadata=False)
 
     def mark(self) -> None:
-        """Start to look for updates and pauses again."""
+        """Start to record updates and pauses again."""
         self.fresh = set()
         self.longest_pause, self._last_update = 0.0, None
 
@@ -78,7 +78,7 @@ class Watch(Listener):
         while not holds():
             if time.monotonic() - started > PATIENCE_S:
                 raise ChildError(f"not within {PATIENCE_S:g} s: {what}")
-            await self.rest(LOOK_S)
+            await self.rest(CHECK_S)
         return time.monotonic() - started
 
     async def until_all_fresh(self) -> float:
@@ -98,7 +98,7 @@ class Watch(Listener):
 
 
 async def conflated(port: int) -> int:
-    """Return how many updates the gateway has replaced by newer ones."""
+    """Return the number of updates that the gateway has replaced by newer ones."""
     found = await metrics(port)
     return int(sum(value for name, value in found.items() if name[0] == CONFLATED))
 

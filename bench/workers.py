@@ -1,10 +1,10 @@
-"""Two processes at one port, compared with one.
+"""Two processes on one port, compared with one.
 
 Usage: `python -m bench.workers`. It prints a Markdown table.
 
-Each client shows its own half of the PVs, so that most of the work is for clients. What the
-processes deliver is related to the processor time that they use: on a machine with too few cores,
-they share these with the IOC and the load client.
+Each client shows a different half of the PVs, so that most of the work is for clients. The rate of
+delivered messages is divided by the CPU time: on a machine with too few cores, the processes
+share the cores with the IOC and the load client.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Result:
 
     @property
     def per_core_second(self) -> float:
-        """Messages per second of processor time, of all processes."""
+        """Messages per second of CPU time, of all processes."""
         return self.per_second / sum(self.cores)
 
     @property

@@ -1,1 +1,1 @@
-"""What tests and measurements share: a browser, the console's page, IOCs, a cluster."""
+"""Code that tests and measurements share: a browser, the console's page, IOCs, a cluster."""

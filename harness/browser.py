@@ -1,6 +1,6 @@
-"""Headless Chromium with its log: what tests, screenshots and measurements look at pages with.
+"""Headless Chromium with its log, for tests, screenshots and measurements of pages.
 
-Every call blocks. Missing programs are told by `missing`, not by errors.
+Every call blocks. `missing` reports missing programs; there are no errors for them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from attrs import field, mutable
 
-# Whoever has no selenium asks `missing` what to install.
+# Without selenium, `missing` says what to install.
 with contextlib.suppress(ImportError):
     from selenium.common.exceptions import (
         ElementClickInterceptedException,
@@ -95,14 +95,14 @@ class BrowserLog:
     """The browser's log and requests since the last call."""
 
     errors: list[str] = field(factory=list)
-    """Of the console: exceptions, failed loads, violations of the Content-Security-Policy."""
+    """Errors: exceptions, failed loads, violations of the Content-Security-Policy."""
     requests: list[str] = field(factory=list)
     """The URLs of all requests, also of WebSockets."""
 
-    def outside(self, places: Container[str]) -> list[str]:
+    def outside(self, settings: Container[str]) -> list[str]:
         """Return the requests to other hosts than some `host:port`."""
         return [
-            url for url in self.requests if urlsplit(url).netloc.rpartition("@")[2] not in places
+            url for url in self.requests if urlsplit(url).netloc.rpartition("@")[2] not in settings
         ]
 
 
@@ -120,11 +120,11 @@ class Browser:
         """Start it.
 
         Args:
-            width: of the window, in CSS pixels.
-            height: of the window.
-            hosts: where a `host:port` is to be found instead of where it says.
-            timeout: seconds that anything may take.
-            flags: of its command line, beside its own.
+            width: Width of the window in CSS pixels.
+            height: Height of the window in CSS pixels.
+            hosts: The actual `host:port` for each `host:port` in URLs.
+            timeout: Timeout of each call in seconds.
+            flags: Additional flags of the command line.
         """
         self._timeout = timeout
         self._is_emulating = False
@@ -134,8 +134,8 @@ class Browser:
         options.binary_location = programs["chromium"] or ""
         size = f"--window-size={width},{height}"
         rules = ", ".join(f"MAP {name} {place}" for name, place in (hosts or {}).items())
-        places = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
-        for flag in (*_FLAGS, size, *places, *flags):
+        settings = (f"--host-resolver-rules={rules}", f"--user-data-dir={self._profile.name}")
+        for flag in (*_FLAGS, size, *settings, *flags):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         options.add_experimental_option("perfLoggingPrefs", {"enablePage": False})
@@ -143,7 +143,7 @@ class Browser:
         try:
             self.driver.set_page_load_timeout(timeout)
             self.driver.set_script_timeout(timeout)
-            # Away from the browser's own page for new tabs.
+            # Leave the browser's own page for new tabs.
             self.driver.get("about:blank")
             self.take_log()
         except BaseException:
@@ -179,7 +179,7 @@ class Browser:
             if entry["level"] == "SEVERE" or "Content Security Policy" in entry["message"]:
                 log.errors.append(entry["message"])
         for entry in self.driver.get_log("performance"):  # type: ignore[no-untyped-call]
-            log.requests.extend(_asked(json.loads(entry["message"])["message"]))
+            log.requests.extend(_requested_urls(json.loads(entry["message"])["message"]))
         return log
 
     def command(self, name: str, **parameters: Any) -> dict[str, Any]:
@@ -219,9 +219,9 @@ class Browser:
         return element
 
     def click(self, target: str | WebElement) -> None:
-        """Click an element, or the first that a CSS selector chooses, once it stands still.
+        """Click an element, or the first that a CSS selector matches, when it has stopped moving.
 
-        Of a page that still moves the driver refuses the click, or it meets something else.
+        While the page still moves, the driver refuses the click, or clicks something else.
         """
 
         def clicked() -> bool:
@@ -236,7 +236,7 @@ class Browser:
         self.until(clicked, f"a click on {target}")
 
     def press(self, *keys: str, alt: bool = False) -> None:
-        """Press keys, one after the other, in the focused element; `ARROW_UP` and the like too."""
+        """Press keys, one after the other, in the focused element; also keys such as `ARROW_UP`."""
         actions = ActionChains(self.driver, duration=MOVE_MS)
         if alt:
             actions.key_down(Keys.ALT)
@@ -256,7 +256,7 @@ class Browser:
         ActionChains(self.driver, duration=MOVE_MS).scroll_from_origin(origin, 0, pixels).perform()
 
     def drag(self, selector: str, right: int, down: int) -> None:
-        """Drag an element, in steps as a hand does."""
+        """Drag an element, in steps like a user."""
         actions = ActionChains(self.driver, duration=MOVE_MS).click_and_hold(self.find(selector))
         for _ in range(_STEPS):
             actions.move_by_offset(right // _STEPS, down // _STEPS)
@@ -282,13 +282,13 @@ class Browser:
     def until(self, condition: Callable[[], Any], what: str, seconds: float | None = None) -> Any:
         """Wait until a condition is true; return what it returned.
 
-        `seconds` is how long to wait, if not the browser's timeout.
+        `seconds` is the timeout; by default, that of the browser.
         """
         wait = WebDriverWait(self.driver, seconds or self._timeout, poll_frequency=0.05)
         return wait.until(lambda _: condition(), f"{what} did not come")
 
 
-def _asked(message: dict[str, Any]) -> Iterator[str]:
+def _requested_urls(message: dict[str, Any]) -> Iterator[str]:
     parameters = message["params"]
     if message["method"] == "Network.requestWillBeSent":
         url = parameters["request"]["url"]

@@ -31,21 +31,21 @@ class ClusterError(Exception):
 
 
 class Process(Protocol):
-    """What is needed of subprocess.Popen."""
+    """The part of subprocess.Popen that is needed."""
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process ID."""
 
     @property
     def returncode(self) -> int | None:
-        """The exit status, once it was asked for."""
+        """The exit status, after `poll` or `wait` has returned it."""
 
     def poll(self) -> int | None:
         """Return the exit status, or None while it runs."""
 
     def wait(self) -> int:
-        """Return the exit status, once it has ended."""
+        """Wait for the end of the process; return the exit status."""
 
 
 Spawn = Callable[[Sequence[str], Mapping[str, str], IO[str]], Process]
@@ -53,7 +53,7 @@ Spawn = Callable[[Sequence[str], Mapping[str, str], IO[str]], Process]
 
 
 def spawn(command: Sequence[str], environment: Mapping[str, str], log: IO[str]) -> Process:
-    """Start a process of its own, which ends with this one."""
+    """Start a process that ends with this one."""
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -81,7 +81,7 @@ class Member:
 
     @property
     def pid(self) -> int:
-        """The process, while it runs."""
+        """The process ID, while it runs."""
         assert self.process is not None
         return self.process.pid
 
@@ -98,7 +98,7 @@ class Member:
         deadline = time.monotonic() + seconds
         while not self.is_up(self):
             if not self.runs or time.monotonic() > deadline:
-                raise ClusterError(f"{self.name} is not up; it said: {self.said[-2000:]}")
+                raise ClusterError(f"{self.name} is not ready; its output: {self.output[-2000:]}")
             time.sleep(0.02)
 
     def start(self) -> None:
@@ -112,12 +112,12 @@ class Member:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         """Return its output since the last start."""
         return self.log.read_text(errors="replace").rpartition(f"--- {self.name}\n")[2]
 
     @property
-    def ever_said(self) -> str:
+    def all_output(self) -> str:
         """Return its output since the first start."""
         return self.log.read_text(errors="replace")
 
@@ -140,7 +140,7 @@ class Member:
 class Cluster:
     """NATS servers, ingests and edges, whose logs are in a folder.
 
-    `ca` is the environment by which ingests find IOCs, `spawn` starts ingests and edges.
+    `ca` is the environment with which ingests find IOCs; `spawn` starts ingests and edges.
     """
 
     def __init__(self, folder: Path, ca: Mapping[str, str], spawn: Spawn = spawn) -> None:
@@ -175,10 +175,10 @@ class Cluster:
     @property
     def is_overloaded(self) -> bool:
         """Return whether an ingest has omitted updates because an edge was too slow."""
-        return any("does not keep up" in ingest.ever_said for ingest in self.ingests)
+        return any("does not keep up" in ingest.all_output for ingest in self.ingests)
 
     def add_nodes(self, number: int) -> None:
-        """Start NATS servers that know each other, as contrib/bus/nats.conf but open to all."""
+        """Start connected NATS servers, like contrib/bus/nats.conf but without logins."""
         routes = [free_port() for _ in range(number)]
         added = [self.node(f"nats{index + 1}", routes[index], routes) for index in range(number)]
         for node in added:
@@ -187,7 +187,7 @@ class Cluster:
         _start_all(added)
 
     def node(self, name: str, listens_for_routes: int, routes: Sequence[int]) -> Member:
-        """Return a NATS server that is not started yet, and connects to the ports in `routes`."""
+        """Return a NATS server, not started yet, that connects to the ports in `routes`."""
         client, report = free_port(), free_port()
         urls = ", ".join(f'"nats://127.0.0.1:{port}"' for port in routes)
         configuration = self.folder / f"{name}.conf"
@@ -214,13 +214,13 @@ class Cluster:
     ) -> Member:
         """Return an ingest that is not started yet.
 
-        `bus` is the bus, if it is not to know all servers; without `has_bus`, options name it.
+        `bus` names the servers, if not all; without `has_bus`, options name them.
         """
         command = [*_twistd("pycaserver-ingest"), *options]
         if has_bus:
             command += ["--bus", bus or self.bus, "--name", name]
         log = self.folder / f"ingest-{name}.log"
-        return Member(name, command, log, _says_ready, self._ca, spawn=self._spawn)
+        return Member(name, command, log, _is_ready, self._ca, spawn=self._spawn)
 
     def edge(self, name: str, *options: str) -> Member:
         """Return an edge that is not started yet."""
@@ -287,5 +287,5 @@ def _local_ports(pid: int) -> set[int]:
     return {int(line[1].split(":")[1], 16) for line in lines if f"socket:[{line[9]}]" in sockets}
 
 
-def _says_ready(member: Member) -> bool:
-    return "is ready" in member.said
+def _is_ready(member: Member) -> bool:
+    return "is ready" in member.output

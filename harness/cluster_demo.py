@@ -1,4 +1,4 @@
-"""A whole cluster on this machine, to look at and to try failures: `make cluster-demo`."""
+"""A whole cluster on this machine, to look at and to test failures: `make cluster-demo`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pycawamp.demo.ports import free_ports as free_ca_ports
 from pycawamp.demo.records import DATABASE
 
 ROOT = Path(__file__).parents[1]
-LOOK_S, AWAY_S = 0.5, 10
+CHECK_S, AWAY_S = 0.5, 10
 HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 
 
@@ -33,8 +33,8 @@ def main() -> int:
         cluster = Cluster(folder, ports.client_environment())
         try:
             _start(cluster, port)
-            _tell(cluster, port)
-            _keep_up(cluster)
+            _print_commands(cluster, port)
+            _restart_killed(cluster)
         except ClusterError as error:
             print(error, file=sys.stderr)
             return 1
@@ -72,7 +72,7 @@ def _balancer(program: str, cluster: Cluster, port: int) -> list[str]:
     return [program, "-db", "-f", str(path)]
 
 
-def _tell(cluster: Cluster, port: int) -> None:
+def _print_commands(cluster: Cluster, port: int) -> None:
     where = port if cluster.fronts else cluster.edges[0].port
     print(f"Open http://localhost:{where}/?pv=demo:sine,demo:counter,demo:mode,demo:alarm")
     if not cluster.fronts:
@@ -83,11 +83,11 @@ def _tell(cluster: Cluster, port: int) -> None:
     print(f"What they say is in {cluster.folder}. Ctrl-C ends all of it.", flush=True)
 
 
-def _keep_up(cluster: Cluster) -> None:
-    """Start again what was killed, after a while, for ever."""
+def _restart_killed(cluster: Cluster) -> None:
+    """Restart processes that were killed, after a while, forever."""
     ended: dict[str, float] = {}
     while True:
-        time.sleep(LOOK_S)
+        time.sleep(CHECK_S)
         for member in cluster.members:
             if member.runs:
                 continue

@@ -49,7 +49,7 @@ class Row:
 
 
 class ConsoleBrowser(Browser):
-    """A browser that knows the console's page."""
+    """A browser with methods for the console's page."""
 
     def unfold(self, name: str) -> None:
         """Click a PV's name in the console, which opens its details."""

@@ -12,20 +12,20 @@ from pycawamp.demo.process import CAPorts, IOCError, ioc_command
 
 
 class IOCProcess:
-    """One run of an IOC that ends with this process, however this ends. Every call blocks."""
+    """One run of an IOC, which ends with this process in any case. Every call blocks."""
 
     def __init__(
         self, databases: Sequence[str], ports: CAPorts, log: Path, access_file: str | None = None
     ) -> None:
-        """Start it; returns when it serves.
+        """Start it; returns when it is ready.
 
         Args:
-            databases: paths of record databases.
-            ports: where it serves.
-            log: takes what it says on stderr.
-            access_file: path of an access security file.
+            databases: Paths of record databases.
+            ports: The ports on which it listens.
+            log: Receives its output on stderr.
+            access_file: Path of an access security file.
 
-        Raises IOCError, with what it said, if it ends before.
+        Raises IOCError, with its output, if it ends before.
         """
         self._log = log
         self._talking = Lock()

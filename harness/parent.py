@@ -1,4 +1,4 @@
-"""Child processes that end with their parent, however that ends."""
+"""Child processes that end with their parent, however the parent ends."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _libc = ctypes.CDLL(None)
 
 
 def die_with_parent() -> None:
-    """Have the kernel kill this process when its parent ends (prctl(2)); for `preexec_fn`."""
+    """Make the kernel kill this process when its parent ends (prctl(2)); for `preexec_fn`."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

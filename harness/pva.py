@@ -16,9 +16,9 @@ from pycawamp.demo.ports import PVAPorts, free_ports
 
 
 class PVAServer:
-    """A child process of harness.pva_server; its methods block, unless they say otherwise.
+    """A child process of harness.pva_server; its methods block, unless noted otherwise.
 
-    `variables` are more of its environment.
+    `variables` are added to its environment.
     """
 
     def __init__(

@@ -1,8 +1,8 @@
 """A child process that serves PVs by pvAccess, with the servers of p4p and pvxslibs.
 
 `ioc FILE.db [FILE.acf]` is a QSRV 2 IOC, and `ioc1 FILE.db` a QSRV 1 one: each line of stdin is
-run in its shell. `shared` has PVs of p4p: each line of stdin is a line of Python, with what
-`_names` has. It says READY once it serves, and after each line.
+run in its shell. `shared` serves PVs of p4p: each line of stdin is a line of Python, with the
+names of `_names`. It prints READY when it is ready, and after each line.
 """
 
 from __future__ import annotations

@@ -55,11 +55,11 @@ class FileWatcher(Service, Generic[T]):
         self._clock = clock
         self._paths = tuple(path for path in paths if path is not None)
         self._run = run
-        self._seen = self._latest = self._signatures()
+        self._accepted = self._latest = self._signatures()
         self._latest_since = float("-inf")
         self._reading = False
         self._reloads: list[Deferred[bool]] = []
-        self._polling = LoopingCall(self._look)
+        self._polling = LoopingCall(self._poll)
         self._polling.clock = clock
 
     @abstractmethod
@@ -117,28 +117,28 @@ class FileWatcher(Service, Generic[T]):
         """
         done: Deferred[bool] = Deferred()
         self._reloads.append(done)
-        self._look()
+        self._poll()
         return done
 
     def _signatures(self) -> tuple[Signature, ...]:
         return tuple(_signature(path) for path in self._paths)
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         if self._reading:
             return
         found, now = self._signatures(), self._clock.seconds()
         if found != self._latest:
             self._latest, self._latest_since = found, now
         settled = now - self._latest_since >= self.settle
-        if settled and (self._reloads or found != self._seen):
+        if settled and (self._reloads or found != self._accepted):
             self._reading = True
-            self._seen = found
+            self._accepted = found
             reloads, self._reloads = self._reloads, []
             self._run(self.read).addBoth(self._done, reloads)
 
     def _done(self, result: T | Failure, reloads: list[Deferred[bool]]) -> None:
         self._reading = False
-        if self._signatures() != self._seen:
+        if self._signatures() != self._accepted:
             # The content may be partly old and partly new: read it again later.
             self._reloads = reloads + self._reloads
         else:
@@ -146,7 +146,7 @@ class FileWatcher(Service, Generic[T]):
             for reload in reloads:
                 reload.callback(good)
         if self._reloads:
-            self._look()
+            self._poll()
 
     def _take(self, result: Any) -> bool:
         try:

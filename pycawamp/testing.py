@@ -116,7 +116,7 @@ class WebSocketTestClient:
         found: Deferred[Any] = Deferred(self._give_up)
         found.addTimeout(timeout, self._reactor, lambda *_: self._not_seen(f"{timeout:g} s", keys))
         self._waiting = (fits, found)
-        self._look()
+        self._check()
         return found
 
     def stop_reading(self) -> None:
@@ -153,7 +153,7 @@ class WebSocketTestClient:
             raise RuntimeError("this client is not connected")
         return self._protocol
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while self._waiting is not None and self.position < len(self.messages):
             fits, found = self._waiting
             message = self.messages[self.position]
@@ -184,7 +184,7 @@ class WebSocketTestClient:
         self.payloads.append(payload)
         self.messages.append(payload if is_binary else json.loads(payload, parse_constant=_refuse))
         self.arrivals.append(self._reactor.seconds())
-        self._look()
+        self._check()
 
     def _ended(self, code: int | None, reason: str | None) -> None:
         self._closed = True
@@ -194,7 +194,7 @@ class WebSocketTestClient:
             self._opening.errback(Failure(ConnectionError(reason)))
         for waiter in closing:
             waiter.callback(code or 0)
-        self._look()
+        self._check()
 
 
 def _refuse(constant: str) -> None:
@@ -264,7 +264,7 @@ class GatewayFixture:
         backends: Further backends by scheme, see `Gateway`.
     """
 
-    def __init__(  # noqa: PLR0913 (what a gateway takes, and the IOC's ports)
+    def __init__(  # noqa: PLR0913 (the arguments of a gateway, and the IOC's ports)
         self,
         reactor: Any,
         settings: GatewaySettings | None = None,

@@ -1,7 +1,7 @@
 """Run the tests in several processes: `python -m tests`.
 
-`trial -j` hands out single tests, so that each of its workers starts what the tests of a module
-share: IOCs, gateways, a browser. Here a worker, which is trial as well, takes whole modules.
+`trial -j` distributes single tests, so each of its workers starts the programs that the tests of a
+module share: IOCs, gateways, a browser. Here a worker, which also is trial, takes whole modules.
 """
 
 from __future__ import annotations
@@ -23,22 +23,25 @@ from typing import IO, Any
 from unittest import TestResult, TestSuite
 
 from attrs import define, field
+from twisted.python.failure import Failure
 from twisted.trial.reporter import VerboseTextReporter
-from twisted.trial.runner import TestLoader, TrialRunner
+from twisted.trial.runner import ErrorHolder, TestLoader, TrialRunner
+
+from tests.support.process_state import changes, process_state
 
 TESTS = Path(__file__).parent
 BROWSER = "tests.console."
-"""Modules with a browser, which takes seconds to start: one worker in three begins with them."""
+"""Modules with a browser, which takes seconds to start: a third of the workers begin with them."""
 SLOW = tuple(f"tests.{name}." for name in ("bus", "epics2web", "pv", "pvws", "service", "web"))
 """Packages with modules that take half a minute."""
 IMPORTED = ("hypothesis", "pycawamp.service.app")
-"""What most tests import."""
+"""Modules that most tests import."""
 NAME_BYTES = 128
 """Size of a name in a queue."""
 
 
 def main() -> int:
-    """Run tests in several processes, each by whole modules."""
+    """Run tests in several processes, module by module."""
     parser = argparse.ArgumentParser(prog="python -m tests", description=main.__doc__)
     parser.add_argument("-j", "--jobs", type=int, default=6, help="number of processes (6)")
     parser.add_argument("--temp-directory", type=Path, default=Path("_trial_temp"), help="trial's")
@@ -55,7 +58,7 @@ def main() -> int:
 
 
 def place_of(module: str) -> tuple[bool, str]:
-    """Return what modules are sorted by: long ones first, so that all processes end together."""
+    """Return a sort key for modules: long ones first, so that all processes end together."""
     return not module.startswith(SLOW), module
 
 
@@ -75,7 +78,7 @@ def modules_of(names: Iterable[str]) -> Iterator[str]:
 
 
 def run(modules: Sequence[str], jobs: int, directory: Path) -> int:
-    """Run modules in some processes, and print what these print; return the exit status."""
+    """Run modules in some processes, and print their output; return the exit status."""
     began = time.monotonic()
     browser = queue(name for name in modules if name.startswith(BROWSER))
     others = queue(name for name in modules if not name.startswith(BROWSER))
@@ -100,7 +103,7 @@ def run(modules: Sequence[str], jobs: int, directory: Path) -> int:
 
 
 def queue(names: Iterable[str]) -> IO[bytes]:
-    """Return a file of names: processes that have it open read one after the other."""
+    """Return a file of names, from which processes that have it open read in turn."""
     file = tempfile.TemporaryFile()  # noqa: SIM115
     file.write(b"".join(name.encode().ljust(NAME_BYTES) for name in names))
     file.seek(0)
@@ -108,7 +111,7 @@ def queue(names: Iterable[str]) -> IO[bytes]:
 
 
 def names_of(queues: Iterable[int]) -> Iterator[str]:
-    """Return names that no other process has, until there are none."""
+    """Return names that no other process has read, until there are none."""
     for descriptor in queues:
         while name := os.read(descriptor, NAME_BYTES):
             yield name.decode().rstrip()
@@ -116,18 +119,18 @@ def names_of(queues: Iterable[int]) -> Iterator[str]:
 
 @define
 class Worker:
-    """A process that runs modules, and a thread that reads what it prints."""
+    """A process that runs modules, and a thread that reads its output."""
 
     process: subprocess.Popen[str]
     report: list[str] = field(factory=list)
-    """What trial prints after the tests: failures in full."""
+    """trial's output after the tests, with the complete failures."""
     counts: Counter[str] = field(factory=Counter)
-    """Of the tests, and of what trial's last line counts."""
+    """The counts in trial's last line."""
     thread: threading.Thread = field(init=False)
 
     @classmethod
     def start(cls, queues: Sequence[IO[bytes]], directory: Path) -> Worker:
-        """Start one, with a directory of its own."""
+        """Start a worker with its own directory."""
         descriptors = [file.fileno() for file in queues]
         command = [sys.executable, "-m", "tests", "--temp-directory", str(directory)]
         worker = cls(
@@ -145,7 +148,7 @@ class Worker:
         return worker
 
     def read(self) -> None:
-        """Print results as they come, and keep the rest."""
+        """Print results as they arrive, and store the other output."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if self.report or line.startswith(("=====", "-----")):
@@ -168,7 +171,10 @@ class Worker:
 
 
 class Modules(TestSuite):
-    """The tests of modules that are loaded one after the other."""
+    """The tests of modules, which are loaded one after the other.
+
+    If a module leaves the state of the process changed, that is reported as an error.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         super().__init__()
@@ -177,11 +183,16 @@ class Modules(TestSuite):
     def run(self, result: TestResult, debug: bool = False) -> TestResult:
         """Run the tests of each."""
         for name in self._names:
-            TestLoader().loadByName(name).run(result)
+            tests = TestLoader().loadByName(name)
+            before = process_state()
+            tests.run(result)
+            if changed := changes(before, process_state()):
+                text = f"the tests of a module did not restore the state of the process: {changed}"
+                ErrorHolder(name, Failure(AssertionError(text))).run(result)
         return result
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        """Run them; what unittest would call."""
+        """Run the tests, as unittest does."""
         return self.run(*arguments, **named)
 
 
@@ -189,7 +200,7 @@ def work(queues: Sequence[int], directory: Path) -> int:
     """Run the modules of queues under trial; return the exit status."""
     for name in IMPORTED:
         importlib.import_module(name)
-    # No collection looks at it again, which saves a sixth of the processor time.
+    # Exclude imported objects from garbage collections, which saves a sixth of the CPU time.
     gc.collect()
     gc.freeze()
     runner = TrialRunner(VerboseTextReporter, workingDirectory=str(directory))

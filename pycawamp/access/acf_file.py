@@ -14,7 +14,7 @@ from .acf import DEFAULT, Access, AccessRule, Acf, Input, SecurityGroup, listed,
 from .acf_tokens import Token, TokenKind, tokens
 from .conditions import Condition
 from .hosts import HostSet
-from .names import unfit
+from .names import name_problem
 
 _Chosen = TypeVar("_Chosen")
 _TRAPS = {"TRAPWRITE": True, "NOTRAPWRITE": False}
@@ -172,7 +172,7 @@ class _Parser:
 
     def _input(self) -> Token:
         token = self._head()
-        why = unfit(token.text)
+        why = name_problem(token.text)
         if why is not None:
             self.warnings.append(token.place.located(f"{token} has no value: {why}"))
         return token

@@ -24,33 +24,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         0 if the PV may be read, 3 if not, 1 if a file is invalid, 2 for wrong usage.
     """
-    asked = _parser().parse_args(argv)
+    arguments = _parser().parse_args(argv)
     try:
-        policy = _files(asked).load()
+        policy = _files(arguments).load()
     except AccessFileError as error:
         print(error, file=sys.stderr)
         return BAD_FILE
     for warning in policy.warnings:
         print(warning, file=sys.stderr)
-    _take_inputs(policy, dict(asked.input))
-    verdict = policy.decide(asked.user, asked.host, asked.host_name, asked.pv)
-    print(_text(verdict, asked.pv))
+    _take_inputs(policy, dict(arguments.input))
+    verdict = policy.decide(arguments.user, arguments.host, arguments.host_name, arguments.pv)
+    print(_text(verdict, arguments.pv))
     return READABLE if verdict.read else FORBIDDEN
 
 
-def _files(asked: argparse.Namespace) -> AccessFiles:
+def _files(arguments: argparse.Namespace) -> AccessFiles:
     return AccessFiles(
-        pvlist=asked.pvlist,
-        access=asked.access,
-        puts=asked.allow_put is not None,
-        writers=_WRITERS.get(asked.allow_put, Writers.NONE),
-        lookup=system_lookup if asked.resolve else None,
-        syntax=asked.pvlist_syntax and Syntax(asked.pvlist_syntax),
+        pvlist=arguments.pvlist,
+        access=arguments.access,
+        puts=arguments.allow_put is not None,
+        writers=_WRITERS.get(arguments.allow_put, Writers.NONE),
+        lookup=system_lookup if arguments.resolve else None,
+        syntax=arguments.pvlist_syntax and Syntax(arguments.pvlist_syntax),
     )
 
 
 def _take_inputs(policy: Policy, values: dict[str, float]) -> None:
-    """Set the values of INPs, and print which have none."""
+    """Set the values of INPs, and print which have no value."""
     inputs = FileInputs(policy.acf) if policy.acf is not None else None
     names = set(inputs.names) if inputs is not None else set()
     for name in sorted(names | values.keys()):

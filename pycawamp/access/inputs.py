@@ -13,7 +13,7 @@ from pycawamp.pv.values import Metadata, Reading
 
 from .acf import Acf
 from .conditions import GroupInputs
-from .names import unfit
+from .names import name_problem
 
 _INVALID = 3
 
@@ -35,7 +35,7 @@ class FileInputs:
     @property
     def names(self) -> Iterator[str]:
         """The names of the PVs, without invalid ones, which never have a value."""
-        return (name for name in self._users if unfit(name) is None)
+        return (name for name in self._users if name_problem(name) is None)
 
     def take(self, name: str, value: float | None) -> bool:
         """Set the value of a PV (None: INVALID); return whether access may have changed."""

@@ -15,18 +15,18 @@ _MODIFIERS = re.compile(r"[$\[{].*", re.DOTALL)
 
 @frozen
 class Spellings:
-    """A name as requested (`asked`), without modifiers (`bare`), and all names of its channel.
+    """A name as requested, without modifiers (`bare`), and all names of its channel.
 
-    `every` has the record, the name with its field, and both of the former. A rule that denies any
-    of them denies the channel.
+    `every` contains the record, the name with its field, and the former two. A rule that denies
+    any of them denies the channel.
     """
 
-    asked: str
+    requested: str
     bare: str
     every: tuple[str, ...]
 
 
-def unfit(name: str) -> str | None:
+def name_problem(name: str) -> str | None:
     """Return why this cannot be the name of a channel, or None if it can.
 
     Channel Access ends a name at its first NUL, so only the patterns would see what follows.
@@ -77,6 +77,6 @@ def _of_foreign(name: str, record: str, rest: str) -> Spellings:
     return _unique(name, bare, record, plain, plain.rpartition(".")[0])
 
 
-def _unique(asked: str, bare: str, *more: str) -> Spellings:
-    every = tuple(dict.fromkeys(one for one in (asked, bare, *more) if one))
-    return Spellings(asked, bare or asked, every)
+def _unique(requested: str, bare: str, *more: str) -> Spellings:
+    every = tuple(dict.fromkeys(one for one in (requested, bare, *more) if one))
+    return Spellings(requested, bare or requested, every)

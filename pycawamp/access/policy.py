@@ -11,7 +11,7 @@ from zope.interface import implementer
 
 from .acf import Access, Acf, Rights
 from .interfaces import IClassifyingPolicy, Verdict
-from .names import unfit
+from .names import name_problem
 from .pvlist import Decision, PVList
 from .pvlist_lines import DEFAULT_ASG, DEFAULT_ASL, Grant
 
@@ -110,7 +110,7 @@ class Policy:
     def _found(self, pv: str, host: str, host_name: str | None) -> Decision:
         if self.pvlist is not None:
             return self.pvlist.resolve(pv, host, host_name)
-        why = unfit(pv)
+        why = name_problem(pv)
         rule = why or _NO_PVLIST
         return Decision(not why, pv, DEFAULT_ASG, DEFAULT_ASL, rule, (_EVERY_PV,), why or "")
 

@@ -6,7 +6,7 @@ from attrs import evolve, field, frozen
 
 from .errors import file_name
 from .hosts import Lookup
-from .names import Spellings, spellings, unfit
+from .names import Spellings, name_problem, spellings
 from .patterns import PatternSet
 from .pvlist_lines import (
     DEFAULT_ASG,
@@ -108,7 +108,7 @@ class PVList:
 
     def resolve(self, name: str, host: str, host_name: str | None = None) -> Decision:
         """Return the decision about a name that a client with this address requests."""
-        why = unfit(name)
+        why = name_problem(name)
         if why is not None:
             return _refused(name, why, why)
         hits = self._hits(spellings(name))
@@ -124,28 +124,28 @@ class PVList:
 
     def _hits(self, names: Spellings) -> _Hits:
         able = {name: self._patterns.able(name) for name in names.every}
-        asked, bare = (
-            self._patterns.matching(able[name], name) for name in (names.asked, names.bare)
+        requested, bare = (
+            self._patterns.matching(able[name], name) for name in (names.requested, names.bare)
         )
-        return _Hits(asked, bare, frozenset().union(*able.values()))
+        return _Hits(requested, bare, frozenset().union(*able.values()))
 
     def _denying(self, hits: _Hits) -> frozenset[int]:
-        # A negated pattern must match the name itself: it always matches some other spelling.
-        but = self._at.denies_negated - (hits.asked & hits.bare)
+        # A negated pattern must match the name itself, because it always matches another spelling.
+        but = self._at.denies_negated - (hits.requested & hits.bare)
         return but | (self._at.denies & hits.able)
 
     def _allowing(self, hits: _Hits) -> list[Allow]:
         """Return the lines that must all grant access; none if the name is not served."""
         but = self._at.allows_negated - hits.able
-        asked, bare, every = (
+        requested, bare, every = (
             max(but | (self._at.allows & found), default=-1)
-            for found in (hits.asked, hits.bare, hits.able)
+            for found in (hits.requested, hits.bare, hits.able)
         )
-        if asked < 0 or bare < 0:
+        if requested < 0 or bare < 0:
             return []
         # A later line for the record or another spelling cannot be bypassed by a spelling of the
         # name that only an earlier, less strict line matches.
-        order = dict.fromkeys((asked, bare, max(asked, every)))
+        order = dict.fromkeys((requested, bare, max(requested, every)))
         return [rule for at in order if isinstance(rule := self.rules[at], Allow)]
 
 
@@ -153,7 +153,7 @@ class PVList:
 class _Hits:
     """The lines that match a name, its bare form, or another spelling."""
 
-    asked: frozenset[int]
+    requested: frozenset[int]
     bare: frozenset[int]
     able: frozenset[int]
 
@@ -162,7 +162,7 @@ def _allowed(name: str, rules: list[Allow]) -> Decision | None:
     if not rules:
         return None
     real = rules[0].real_name(name)
-    why = unfit(real)
+    why = name_problem(real)
     if why is not None:
         return _refused(name, f"{rules[0].grant.rule}: {why}", f"{rules[0].place.brief}: {why}")
     grants = tuple(rule.grant for rule in rules)

@@ -107,15 +107,15 @@ class Answers:
             reply.fail(error)
             return
         self._puts[key] = putting
-        # It may be large, and is only needed for the log from now on.
-        kept = attrs.evolve(request, value=_shown(request.value))
+        # The value may be large; from now on, only the log needs it.
+        logged = attrs.evolve(request, value=_shown(request.value))
         del request
 
         def ended(_: object) -> None:
             self._puts.pop(key, None)
             self._ended()
 
-        self._report_outcome(putting, edge, kept, reply)
+        self._report_outcome(putting, edge, logged, reply)
         putting.addBoth(ended)
 
     def _report_outcome(

@@ -78,8 +78,7 @@ class ClientSettings:
     user: str = ""
     password: str = attrs.field(default="", repr=False)
     authorities: bytes = attrs.field(default=b"", repr=False)
-    """Certificates (PEM) of the authorities that servers' certificates are to be of; none: those
-    of the system."""
+    """Certificates (PEM) of the authorities to trust; none: those of the system."""
 
 
 class NATSClient(Service):
@@ -205,7 +204,7 @@ class NATSClient(Service):
             self._try_later()
 
     def _log_problem(self, reason: str) -> None:
-        """Log why the present server cannot be reached, unless that was the reason before."""
+        """Log why the current server cannot be reached, unless the reason is the same as before."""
         server = self._server
         if server is not None and self._problems.get(server) != reason:
             self._problems[server] = reason

@@ -50,7 +50,7 @@ class Control:
     epoch: int
     """The number of its stream."""
     number: int
-    """How many messages of this epoch before it changed what is open."""
+    """Number of earlier messages of this epoch that changed what is open."""
     action: Action
     content: Any = None
     version: int = VERSION
@@ -73,15 +73,15 @@ class Control:
 
 @attrs.frozen
 class StreamStatus:
-    """An ingest's answer to Action.STATUS."""
+    """An ingest's reply to Action.STATUS."""
 
     run: int
     number: int
-    """Of the last burst that was sent."""
+    """The number of the last burst that was sent."""
     is_whole: bool
     """Whether all control messages of this epoch have arrived."""
     version: int = VERSION
-    """That of the request."""
+    """The version of the request."""
 
     def packed(self) -> bytes:
         """Return it as bytes."""
@@ -186,7 +186,7 @@ def result(message: bytes) -> Any:
 
     Raises:
         PVError: The request failed.
-        BadBusMessageError: It is no reply.
+        BadBusMessageError: The payload is not a reply.
     """
     _, code, content = _fields(message, 2)
     if not code:
@@ -195,7 +195,7 @@ def result(message: bytes) -> Any:
 
 
 def _fields(message: bytes, number: int) -> list[Any]:
-    """Return the version of a message, and so many parts."""
+    """Return the version of a message, and its parts, of which there must be `number`."""
     content = unpack(message)
     if not isinstance(content, list) or not content or content[0] not in VERSIONS:
         raise BadBusMessageError("a message of an unknown version")

@@ -1,4 +1,4 @@
-"""What an edge requests of one ingest, as control messages."""
+"""The requests of an edge to one ingest, as control messages."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ class ControlSender:
             self._schedule()
 
     def _content(self, action: Action, pv: RequestedPV) -> Any:
-        """Return what is sent about a PV, as it is now."""
+        """Return the content of a message about a PV, in its current state."""
         match action:
             case Action.OPEN if self._version >= _RATES:
                 return [pv.number, pv.name, pv.rate]

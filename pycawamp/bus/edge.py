@@ -28,7 +28,7 @@ from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.interfaces import IBackend, IHandle, ISink
 
 DISCOVERY_SECONDS = 0.3
-"""How long ingests may take to send a heartbeat, before the first PVs are requested."""
+"""Seconds in which ingests may send a heartbeat before the first PVs are requested."""
 STATE_TIMEOUT = 3.0
 """Seconds for which a PV whose ingest was lost counts as connected, until another serves it."""
 SHORT_STATE_TIMEOUT = 1.5
@@ -91,7 +91,7 @@ class Edge:
         )
         self._users = 0
         self.losses = 0
-        """How often an ingest was lost."""
+        """Number of times that an ingest was lost."""
         self._client.subscribe(self.data_subject, self._burst_received)
         self._client.subscribe(subjects.HEARTBEATS, self._heartbeat_received)
         self._client.on_open.append(self._discover)
@@ -144,7 +144,7 @@ class Edge:
             self._discovery.cancel()
         self._cooperator.stop()
 
-        # Afterwards: messages that arrive meanwhile may add to them.
+        # At the end: messages that arrive in between may add to them.
         def clear(_: object) -> None:
             for each in (self._state_timeouts, self._short_state_timeouts, self._overlaps):
                 each.clear()
@@ -278,9 +278,9 @@ class Edge:
             assert self._inbox is not None
             self._inbox.post(self._handle, (link, header, message.payload), len(message.payload))
 
-    def _handle(self, news: tuple[Link, Burst, bytes]) -> None:
+    def _handle(self, queued: tuple[Link, Burst, bytes]) -> None:
         assert self._inbox is not None
-        link, header, message = news
+        link, header, message = queued
         # The inbox counts each call as one.
         self._inbox.count(link.handle(header, message) - 1)
 

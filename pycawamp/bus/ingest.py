@@ -26,15 +26,15 @@ from pycawamp.pv.routes import Buffer
 
 HEARTBEAT_SECONDS = 0.5
 OTHER_SECONDS = 5.0
-"""How long another ingest counts as running without a heartbeat: longer than for edges."""
+"""Seconds for which another ingest counts as running without a heartbeat: longer than for edges."""
 NAMESAKE_SECONDS = 2.0
-"""How long another ingest of the same name has to reply: one that does not has hung."""
+"""Seconds in which another ingest of the same name must reply; otherwise it has hung."""
 LEAVE_SECONDS = 10.0
-"""How long edges may take to move to another ingest when this one stops."""
+"""Seconds in which edges must move to another ingest when this one stops."""
 
 
 class Rules(ReadRules, PutRules, Protocol):
-    """What edges may do."""
+    """The rights of edges."""
 
 
 class Ingest(Service):

@@ -37,9 +37,9 @@ class LimitedEdges:
         self.group = group
         self._published_pv = published
         self._pauses = pauses
-        # The current one.
+        # The current pause.
         self._pause: object | None = None
-        # How many updates the PV had had when one was sent.
+        # The number of the PV's updates when one was last sent.
         self._sent = 0
 
     @property

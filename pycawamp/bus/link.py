@@ -30,7 +30,7 @@ from pycawamp.pv.routes import Route
 from pycawamp.pv.values import Metadata, Reading
 
 STATUS_SECONDS = 0.1
-"""Between two status requests, so that of a PV at 10 Hz one value is lost when an ingest dies."""
+"""Seconds between two status requests: a PV at 10 Hz loses one value when an ingest dies."""
 MAX_SILENT = 30
 """Status requests without a reply, after which an ingest is considered lost."""
 
@@ -69,7 +69,7 @@ class LinkedChannel(RequestedPV, Protocol):
 
 @attrs.frozen
 class LinkContext:
-    """What an edge's links have in common."""
+    """The parts that an edge's links share."""
 
     client: NATSClient
     requests: NATSRequests
@@ -80,7 +80,7 @@ class LinkContext:
     intake: Intake | None
     """Sends updates without Python, if the compiled part is used."""
     lost: Callable[[Link, bool], None]
-    """Called with a link whose ingest is lost, and whether it had not replied for long."""
+    """Called with a link whose ingest is lost, and whether it had not replied for some time."""
 
 
 class Link:
@@ -121,7 +121,7 @@ class Link:
         self._silent = 0
         self._open: dict[int, LinkedChannel] = {}
         self._channels: dict[int, LinkedChannel] = {}
-        # Those of some of the channels; a route that is closed sends nothing.
+        # The routes of some of the channels; a closed route sends nothing.
         self._routes: dict[int, Route] = {}
 
     # Requests
@@ -212,7 +212,7 @@ class Link:
         return updates
 
     def _handle_scalar(self, pid: int, *fields: Any) -> bool:
-        """Handle an update that had no route; the next one has, if there is one now."""
+        """Handle an update that had no route; the next one uses a route if there is one now."""
         was_update = self._handle_scalars([(pid, *fields)]) > 0
         channel = self._channels.get(pid)
         route = channel.route if channel is not None and channel.owner is self else None

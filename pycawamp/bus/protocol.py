@@ -33,7 +33,7 @@ class Message(NamedTuple):
 
     subject: str
     reply: str
-    """Where an answer is expected; empty if none is."""
+    """The subject for a reply; empty if none is expected."""
     payload: bytes
     is_refusal: bool = False
     """Whether the server replied that a request has no responders."""

@@ -89,7 +89,7 @@ class PublishedPV:
                 each.send(reading)
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return how to write its updates; None if the next one is to be passed to `reading`."""
+        """Return how to write its updates; None if the next one must be passed to `reading`."""
         if not all(each.is_paused for each in self.limited):
             return None
         return [self.group.direct_stream(self.pid)] if self.group is not None else []
@@ -100,7 +100,7 @@ class PublishedPV:
         return None if self.group is not None else max(rates, default=None)
 
     def snapshot(self, number: int) -> Iterator[Record]:
-        """Return the records of its present state, for an edge with a number of its own for it."""
+        """Return the records of its current state, for an edge with its own number for the PV."""
         yield other(self.pid, RecordKind.OPENED, number)
         pv = self.pv
         if pv.described is not None:

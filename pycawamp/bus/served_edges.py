@@ -46,7 +46,7 @@ class ServedEdge:
     refused: dict[str, None] = attrs.Factory(dict)
     """The names of requested PVs that it may not read."""
     number: int = 0
-    """Of the last message of the epoch that changed what is open."""
+    """The number of the last message of the epoch that changed what is open."""
     is_whole: bool = False
     """Whether all messages of the epoch have arrived."""
     silent: int = 0
@@ -61,13 +61,13 @@ class ServedEdge:
 
 
 Key: TypeAlias = tuple[str, str]
-"""The name of an edge, and which run of it."""
+"""The name of an edge, and its run."""
 
 
 class ServedEdges:
-    """Opens and closes PVs as edges request.
+    """Opens and closes PVs as requested by edges.
 
-    `changed` is called when an edge may need less than before.
+    `changed` is called when an edge may need fewer PVs than before.
     """
 
     _log = Logger()
@@ -278,5 +278,5 @@ def _rate(rate: Any = None) -> float | None:
         return None
     number = float(rate)
     if math.isnan(number):
-        raise ValueError(f"expected updates per second, not {rate}")
+        raise ValueError(f"expected updates per second, got {rate}")
     return number

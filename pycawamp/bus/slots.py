@@ -19,8 +19,9 @@ _Weights = npt.NDArray[np.uint64]
 class ShardKey:
     """The part of a name that determines its slot.
 
-    `pattern` is a regular expression: its first group, or all that it matches; names that it does
-    not match count as a whole. Raises ValueError if it is invalid.
+    `pattern` is a regular expression. The part is its first group, or without groups the whole
+    match; for a name that does not match, it is the whole name. Raises ValueError if the pattern is
+    invalid.
     """
 
     def __init__(self, pattern: str = "") -> None:
@@ -54,7 +55,7 @@ def slot(key: str) -> int:
 def owners(ingests: Sequence[str]) -> list[str | None]:
     """Return the owner of each slot: of all ingests, the one with the largest weight there.
 
-    An ingest that comes or goes changes only the slots that it takes or had.
+    When an ingest is added or removed, only its own slots change.
     """
     if not ingests:
         return [None] * SLOTS

@@ -1,4 +1,4 @@
-"""The stream of bursts from an ingest to one edge, and how much that has acknowledged."""
+"""The stream of bursts from an ingest to one edge, and the acknowledgements of the edge."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class EdgeStream:
         self._version = VERSION
         self.epoch = 0
         self.number = 0
-        """Of the last burst."""
+        """The number of the last burst."""
         self._held: dict[object, Record] = {}
         self._unhandled: deque[tuple[int, float, int]] = deque()
         self._unhandled_bytes = 0

@@ -1,7 +1,7 @@
-"""The subjects on the bus. PV names are never part of them: they may hold any character.
+"""The subjects on the bus. PV names are never part of them, because they may contain any character.
 
-The last part of what an edge publishes is the edge's name, so that NATS can restrict each user to
-the name that is its own (contrib/bus/nats.conf).
+The last part of each subject that an edge publishes to is the edge's name, so that NATS can
+restrict each user to its own name (contrib/bus/nats.conf).
 """
 
 from __future__ import annotations

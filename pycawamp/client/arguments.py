@@ -34,7 +34,7 @@ class Arguments:
     """For monitor: end after this number of updates."""
     max_rate: float | None = None
     history: float = 0
-    """For monitor: print the updates of so many seconds before, too."""
+    """For monitor: first print the updates of this number of seconds before."""
     array: bool = False
     """For put: the number of elements, then the elements."""
     wait: bool = True
@@ -63,7 +63,7 @@ _AS_THEY_ARE = {field.name for field in attrs.fields(Arguments)} - {
 
 
 def _words(found: Namespace, rest: list[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return names and values; `rest` are those after options between them."""
+    """Return names and values; `rest` has those that follow options between them."""
     if found.command == "put":
         return (found.pv,), tuple(map(_restored, found.values + rest))
     return (*found.pvs, *rest), ()
@@ -103,5 +103,5 @@ def _style(found: Namespace) -> Style:
         numbers=chosen.get("numbers", False),
         long_strings=chosen.get("long_strings", False),
         floats=chosen.get("floats"),
-        most=chosen.get("most"),
+        max_elements=chosen.get("max_elements"),
     )

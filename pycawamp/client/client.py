@@ -52,7 +52,7 @@ class GatewayClient:
 
     _log = Logger()
 
-    def __init__(  # noqa: PLR0913 (one of each thing that can be replaced)
+    def __init__(  # noqa: PLR0913 (the parts that can be replaced)
         self,
         reactor: Any,
         target: str | Target,
@@ -125,13 +125,13 @@ class GatewayClient:
             metadata: Request metadata, and severity and status in each update.
             text: Request the value formatted as text in each update.
             max_rate: Maximum updates per second; the newest is kept. None: every update.
-            history: Call the listener's `history` before the first update with those of so many
-                seconds before, as far as the gateway keeps them; again after a reconnect.
-            points: Maximum samples of these, the lowest and highest among them. None: 8192.
+            history: Seconds. The listener's `history` is called before the first update with the
+                updates of this time, as far as the gateway keeps them; again after a reconnect.
+            points: Maximum number of these samples, including the lowest and highest. None: 8192.
             alarm_message: Request the alarm's message in each update.
             attributes: Request the attributes of images in each update.
-            image: Have the gateway compress images. Another subscription to the same PV without
-                it makes them come uncompressed.
+            image: How the gateway compresses images. They are sent uncompressed if another
+                subscription to the same PV does not request compression.
 
         Raises:
             GatewayError: `closed` if the client is closed.
@@ -173,7 +173,7 @@ class GatewayClient:
             text: Request the value formatted as text.
             alarm_message: Request the alarm's message.
             attributes: Request the attributes of an image.
-            image: Have the gateway compress an image.
+            image: How the gateway compresses an image; None: not at all.
             timeout: Seconds.
 
         Returns:
@@ -185,8 +185,8 @@ class GatewayClient:
         options = SubscriptionOptions(
             metadata, text, alarm_message=alarm_message, attributes=attributes, image=image
         )
-        asked = self._ask("get", name, timeout, **options.on_wire)
-        return asked.addCallback(messages.update)
+        reply = self._request("get", name, timeout, **options.on_wire)
+        return reply.addCallback(messages.update)
 
     def put(
         self, name: str, value: Any, *, wait: bool = True, timeout: float = TIMEOUT
@@ -210,7 +210,9 @@ class GatewayClient:
         """
         # The gateway allows the timeout for finding the PV and for writing; its error comes first.
         patience = 2 * timeout + 2
-        written = self._ask("put", name, patience, value=_plain(value), wait=wait, timeout=timeout)
+        written = self._request(
+            "put", name, patience, value=_plain(value), wait=wait, timeout=timeout
+        )
         return written.addCallback(lambda _: None)
 
     def info(self, name: str, *, timeout: float = TIMEOUT) -> Deferred[Metadata]:
@@ -226,7 +228,7 @@ class GatewayClient:
         Raises:
             GatewayError: The PV is not connected.
         """
-        return self._ask("info", name, timeout).addCallback(messages.metadata)
+        return self._request("info", name, timeout).addCallback(messages.metadata)
 
     def history(
         self,
@@ -255,7 +257,7 @@ class GatewayClient:
         """
         keys: dict[str, float] = {"from": start} | ({} if end is None else {"to": end})
         keys |= {} if points is None else {"points": points}
-        return self._ask("history", name, timeout, **keys).addCallback(messages.history)
+        return self._request("history", name, timeout, **keys).addCallback(messages.history)
 
     def reconnect(self) -> None:
         """Connect now, if the client waits for its next attempt."""
@@ -272,7 +274,7 @@ class GatewayClient:
         closed = self._connection.close()
         self._fail("closed", "the client was closed")
         if not was_closed:
-            self._tell_state()
+            self._notify_state()
         return closed
 
     # Called by the connection
@@ -286,7 +288,7 @@ class GatewayClient:
         opening, self._opening = self._opening, []
         for waiter in opening:
             waiter.callback(None)
-        self._tell_state()
+        self._notify_state()
 
     def received(self, payload: bytes, is_binary: bool) -> None:
         """Called with each message."""
@@ -303,7 +305,7 @@ class GatewayClient:
         """Called when the connection is lost, or an attempt to connect has failed."""
         self._pvs.lost()
         self._fail("unreachable", self.problem)
-        self._tell_state()
+        self._notify_state()
 
     def _take(self, message: Message) -> None:
         if self.state is not State.OPEN:
@@ -316,7 +318,7 @@ class GatewayClient:
         if not taken and message.get("msg_type") == "error" and "id" not in message:
             self._log.warn("{where}: {message}", where=place(self.target.url), message=message)
 
-    def _ask(self, action: str, name: str, patience: float, **keys: Any) -> Deferred[Message]:
+    def _request(self, action: str, name: str, patience: float, **keys: Any) -> Deferred[Message]:
         if self.state is State.CLOSED:
             return fail(GatewayError("closed", "the client is closed", name))
         if self.state is State.WAITING:
@@ -342,7 +344,7 @@ class GatewayClient:
             waiter.errback(GatewayError(code, text))
         self._requests.fail(code, text)
 
-    def _tell_state(self) -> None:
+    def _notify_state(self) -> None:
         if self._on_state is not None:
             self._on_state(self)
 

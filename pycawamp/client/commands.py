@@ -52,7 +52,7 @@ class Run:
 
     def _changed(self, client: GatewayClient) -> None:
         was_open, self._was_open = self._was_open, client.state is State.OPEN
-        # Only for monitor: other commands fail with an error of their own.
+        # Only for monitor: other commands fail with their own errors.
         if was_open and client.state is State.WAITING and self.arguments.command == "monitor":
             self.console.complain(f"{client.problem}; reconnecting")
 
@@ -112,7 +112,7 @@ async def _put_one(run: Run, name: str) -> str:
 
 
 def _showing_text(arguments: Arguments) -> Arguments:
-    # A value that is written as text is shown as text.
+    # Show a value as text if it was written as text.
     style = attrs.evolve(arguments.style, long_strings=not arguments.array)
     return attrs.evolve(arguments, style=style)
 
@@ -132,11 +132,11 @@ async def _each(run: Run, one: Callable[[str], Coroutine[Deferred[Any], Any, str
 
 async def _read(run: Run, name: str, text: bool = False) -> tuple[Update, Metadata]:
     client, timeout = run.client, run.arguments.timeout
-    asked: list[Deferred[Any]] = [
+    requests: list[Deferred[Any]] = [
         client.get(name, text=text, timeout=timeout),
         client.info(name, timeout=timeout),
     ]
-    both: Deferred[Any] = gatherResults(asked, consumeErrors=True)
+    both: Deferred[Any] = gatherResults(requests, consumeErrors=True)
     try:
         update, metadata = await both
     except FirstError as error:

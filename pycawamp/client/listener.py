@@ -15,7 +15,7 @@ class IListener(Interface):
     """A listener to one or several PVs.
 
     The methods are called in the reactor thread, in the order of the IOC. A new listener is
-    first called with the current state, before `subscribe` returns if that is known.
+    first called with the current state; if it is known, before `subscribe` returns.
     """
 
     def connection(name: str, connected: bool) -> None:
@@ -28,10 +28,10 @@ class IListener(Interface):
         """Called with the metadata before the first update, and on each change."""
 
     def history(name: str, history: History) -> None:
-        """Called before the first update with those before it, if they were asked for.
+        """Called before the first update with earlier updates, if they were requested.
 
-        It is not called if the gateway keeps no history or has none of the PV, and is called again
-        after a reconnect.
+        It is not called if the gateway has no history of the PV, and is called again after a
+        reconnect.
         """
 
     def update(name: str, update: Update) -> None:

@@ -58,7 +58,7 @@ def _array(raw: bytes | memoryview, name: str, shape: list[int]) -> Array:
     return np.frombuffer(raw, np.dtype(name), math.prod(shape)).reshape(shape)
 
 
-# Not whatever numpy takes: its names of types may be expressions.
+# Not any text that numpy accepts, which may be an expression.
 _NUMBERS = re.compile(r"[<>|=]?([biu]1|[iu][248]|f[248]|c(8|16))")
 
 

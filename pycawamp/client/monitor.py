@@ -29,7 +29,7 @@ class MonitorCommand:
         self._console = console
         self._left = arguments.count
         self._metadata: dict[str, Metadata] = {}
-        self._told: dict[str, bool] = {}
+        self._reported: dict[str, bool] = {}
         self._reason: Callable[[str], str | None] = lambda _: None
         self._refused: set[str] = set()
 
@@ -45,7 +45,7 @@ class MonitorCommand:
                 max_rate=self._arguments.max_rate,
                 history=self._arguments.history,
             )
-        late = self._clock.callLater(self._arguments.timeout, self._tell_missing)
+        late = self._clock.callLater(self._arguments.timeout, self._report_missing)
         self._console.closed.addCallback(lambda _: self._finish())
         self.done.addBoth(_stop, late)
 
@@ -58,10 +58,10 @@ class MonitorCommand:
 
     def connection(self, name: str, connected: bool) -> None:
         """Print that a PV was not found or has disconnected; as JSON, each change."""
-        before = self._told.get(name)
+        before = self._reported.get(name)
         if connected is before:
             return
-        self._told[name] = connected
+        self._reported[name] = connected
         reason = None if connected else self._reason(name)
         if self._arguments.json:
             self._console.line(jsonlines.connection(name, connected, reason))
@@ -70,11 +70,11 @@ class MonitorCommand:
             self._console.line(line(name, reason))
 
     def metadata(self, name: str, metadata: Metadata) -> None:
-        """Keep the metadata, for formatting."""
+        """Store the metadata, for formatting."""
         self._metadata[name] = metadata
 
     def history(self, name: str, history: History) -> None:
-        """Print what was before the first update; it does not count."""
+        """Print the updates before the first one; they do not count."""
         if self.done.called:
             return
         if self._arguments.json:
@@ -90,8 +90,8 @@ class MonitorCommand:
         if self._arguments.json:
             self._console.line(jsonlines.update("monitor", update))
         else:
-            known = self._metadata.get(name)
-            self._console.line(show.wide_line(update, known, self._arguments.style))
+            metadata = self._metadata.get(name)
+            self._console.line(show.wide_line(update, metadata, self._arguments.style))
         if self._left is not None:
             self._left -= 1
             if self._left == 0:
@@ -101,14 +101,14 @@ class MonitorCommand:
         """Print that the gateway refuses a PV; end if it refuses all."""
         self._console.complain_of(name, error)
         if error.code == "refused":
-            return  # By the IOC, which may send the value later.
+            return  # Refused by the IOC, which may send the value later.
         self._refused.add(name)
         if self._refused >= set(self._arguments.names):
             self._finish()
 
-    def _tell_missing(self) -> None:
+    def _report_missing(self) -> None:
         for name in dict.fromkeys(self._arguments.names):
-            if name not in self._told and name not in self._refused:
+            if name not in self._reported and name not in self._refused:
                 self.connection(name, False)
 
     def _finish(self) -> None:

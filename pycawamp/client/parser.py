@@ -56,7 +56,7 @@ class _Parser(ArgumentParser):
 
 
 def _add_common(parser: ArgumentParser, is_top: bool = False) -> None:
-    """Add options that are allowed in any place, before and after the command."""
+    """Add options that are allowed before and after the command."""
 
     def add(*names: str, default: Any = None, **keys: Any) -> None:
         parser.add_argument(*names, default=default if is_top else SUPPRESS, **keys)
@@ -88,7 +88,7 @@ def _add_style(parser: ArgumentParser) -> None:
     )
     parser.add_argument(
         "-#",
-        dest="most",
+        dest="max_elements",
         type=_number,
         metavar="COUNT",
         help="print only the first elements of arrays",
@@ -126,7 +126,7 @@ def _add_monitor(commands: Any) -> ArgumentParser:
         type=_seconds,
         default=0,
         metavar="SECONDS",
-        help="print the updates before too, if the gateway keeps them",
+        help="first print the updates of the last SECONDS, if the gateway keeps them",
     )
     parser.add_argument("pvs", nargs="+", metavar="PV")
     return parser

@@ -27,7 +27,7 @@ def value_to_put(
         numbers: Whether enums are given by their numbers only.
 
     Raises:
-        GatewayError: `bad_value` if there are not as many elements as their number says.
+        GatewayError: `bad_value` if the number of elements is not the given one.
     """
     if counted:
         words = _counted(words)

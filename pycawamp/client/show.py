@@ -31,7 +31,7 @@ class Style:
     """Format char arrays as text."""
     floats: str | None = None
     """A Python format such as .3f; None: as the record's PREC."""
-    most: int | None = None
+    max_elements: int | None = None
     """Maximum number of elements of an array; None: all."""
 
 
@@ -44,7 +44,7 @@ def value_text(update: Update, metadata: Metadata | None, style: Style) -> str:
     is_text = style.long_strings and metadata is not None and metadata.type is FieldType.CHAR
     if is_text and isinstance(value, np.ndarray):
         return escaped(long_string(value, metadata.count))  # type: ignore[union-attr]
-    elements = (value.ravel() if isinstance(value, np.ndarray) else value)[: style.most]
+    elements = (value.ravel() if isinstance(value, np.ndarray) else value)[: style.max_elements]
     plain = elements.tolist() if isinstance(elements, np.ndarray) else elements
     return " ".join([str(len(elements)), *map(show, plain)])
 

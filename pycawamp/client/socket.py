@@ -86,7 +86,7 @@ class Socket(WebSocketClientProtocol):  # type: ignore[misc]
             return reason or f"closed with code {self.remoteCloseCode}"
         _, _, status = getattr(self, "http_status_line", "").partition(" ")
         if status and not status.startswith("101"):
-            return f"the server answers {status}"
+            return f"the server responded with {status}"
         if self.wasOpenHandshakeTimeout:
             return "the server does not answer"
         if self.wasNotCleanReason is None or "peer dropped" in self.wasNotCleanReason:

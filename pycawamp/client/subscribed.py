@@ -29,7 +29,7 @@ class SubscribedPV:
         self._expects_snapshot = False
 
     @property
-    def wanted(self) -> SubscriptionOptions | None:
+    def needed(self) -> SubscriptionOptions | None:
         """What has to be requested from the gateway; None without listeners."""
         return strongest([each.due for each in self.subscriptions])
 
@@ -41,9 +41,9 @@ class SubscribedPV:
             self._is_refused, self.requested = False, None
         if self._connected is not None:
             subscription.connection(self._connected)
-        if self.wanted != self.requested or subscription.awaits_history:
-            # The reply to the next request has everything that this subscription needs, which
-            # updates may lack that were sent before.
+        if self.needed != self.requested or subscription.awaits_history:
+            # The reply to the next request has everything that this subscription needs. Updates
+            # that were sent before may lack something.
             subscription.await_announcement()
             return
         if self._metadata is not None:
@@ -71,7 +71,7 @@ class SubscribedPV:
         """Report that the gateway refuses the PV. The next subscription requests it again."""
         self._is_refused = True
         if self._connected and error.code != "rate_limited":
-            # The subscription has ended; but a rate limit refuses a change of one that
+            # The subscription has ended, unless a rate limit has refused a change of one that
             # continues.
             self._set_connected(False, error.message)
         for subscription in self.subscriptions:
@@ -80,7 +80,7 @@ class SubscribedPV:
     def _connection(self, message: Message) -> None:
         connected = bool(message.get("conn"))
         self._is_refused = self._is_refused and not connected
-        # Sent again, it is the answer to changed options, and the same value follows.
+        # Sent again after a change of options; the same value follows.
         self._expects_snapshot = connected and self._connected is True
         self._set_connected(connected, message.get("reason"))
 
@@ -99,7 +99,7 @@ class SubscribedPV:
 
     def _update(self, message: Message) -> None:
         if not self._connected:
-            return  # It is from before a disconnect.
+            return  # The update was sent before a disconnect.
         self._latest = update = messages.update(message)
         is_snapshot, self._expects_snapshot = self._expects_snapshot, False
         for subscription in self.subscriptions:

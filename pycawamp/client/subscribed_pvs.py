@@ -98,11 +98,11 @@ class SubscribedPVs:
         changed, self._changed = self._changed, {}
         groups: dict[SubscriptionOptions | None, list[str]] = {}
         for pv in changed.values():
-            wanted = pv.wanted
-            if wanted != pv.requested:
-                pv.requested = wanted
-                groups.setdefault(wanted, []).append(pv.name)
-            if wanted is None:
+            needed = pv.needed
+            if needed != pv.requested:
+                pv.requested = needed
+                groups.setdefault(needed, []).append(pv.name)
+            if needed is None:
                 self._pvs.pop(pv.name, None)
         for options, names in groups.items():
             for message in _requests(options, names):
@@ -116,10 +116,8 @@ def _is_of_subscription(message: Message) -> bool:
 
 
 def _requests(options: SubscriptionOptions | None, names: list[str]) -> Iterator[dict[str, Any]]:
-    asked = (
-        {"action": "disconnect"} if options is None else {"action": "connect", **options.on_wire}
-    )
+    keys = {"action": "disconnect"} if options is None else {"action": "connect", **options.on_wire}
     for start in range(0, len(names), MAX_NAMES):
         some = names[start : start + MAX_NAMES]
         # A single name is sent as in Version 1, for gateways of that version.
-        yield {**asked, "pv": some[0]} if len(some) == 1 else {**asked, "pvs": some}
+        yield {**keys, "pv": some[0]} if len(some) == 1 else {**keys, "pvs": some}

@@ -27,9 +27,9 @@ class SubscriptionOptions:
     max_rate: float | None = None
     """Maximum updates per second; None: every update."""
     history: float = 0
-    """Seconds before the first update whose updates come first."""
+    """Seconds of history before the first update."""
     points: int | None = None
-    """Maximum samples of these; None: as many as the gateway sends."""
+    """Maximum number of samples in the history; None: as many as the gateway sends."""
     alarm_message: bool = False
     attributes: bool = False
     """Attributes of images."""
@@ -43,7 +43,7 @@ class SubscriptionOptions:
 
     @property
     def without_history(self) -> SubscriptionOptions:
-        """The same, for one that has its history already."""
+        """The same, for a subscription that already has its history."""
         return attrs.evolve(self, history=0, points=None) if self.history else self
 
 
@@ -54,27 +54,27 @@ def strongest(options: Sequence[SubscriptionOptions]) -> SubscriptionOptions | N
     return SubscriptionOptions(
         metadata=any(each.metadata for each in options),
         text=any(each.text for each in options),
-        max_rate=_most([each.max_rate for each in options]),
+        max_rate=_highest([each.max_rate for each in options]),
         history=max(each.history for each in options),
-        points=_most([each.points for each in options if each.history]),
+        points=_highest([each.points for each in options if each.history]),
         alarm_message=any(each.alarm_message for each in options),
         attributes=any(each.attributes for each in options),
         image=_finest([each.image for each in options]),
     )
 
 
-def _most(limits: Sequence[Limit | None]) -> Limit | None:
-    """The highest limit; None, which is no limit, if one of them is."""
+def _highest(limits: Sequence[Limit | None]) -> Limit | None:
+    """Return the highest limit; None (no limit) if any of them is None."""
     known = [limit for limit in limits if limit is not None]
     return max(known) if known and len(known) == len(limits) else None
 
 
 def _finest(forms: Sequence[ImageForm | None]) -> ImageForm | None:
-    """The form that loses least of an image."""
+    """Return the form with the least loss of quality."""
     known = [form for form in forms if form is not None]
     if len(known) < len(forms):
         return None
-    return ImageForm(max(form.jpeg for form in known), _most([form.max for form in known]))
+    return ImageForm(max(form.jpeg for form in known), _highest([form.max for form in known]))
 
 
 class Subscription:
@@ -146,9 +146,9 @@ class Subscription:
         """
         if self._awaits_announcement:
             return
-        # It would have arrived before.
+        # The update would have arrived before.
         self.awaits_history = False
-        if is_snapshot and not self._is_news(update):
+        if is_snapshot and not self._has_changed(update):
             return
         self._newest = update
         if is_throttled:
@@ -171,11 +171,11 @@ class Subscription:
         self._awaits_announcement = False
         self._call(self._listener.error, error)
 
-    def _is_news(self, update: Update) -> bool:
+    def _has_changed(self, update: Update) -> bool:
         newest = self._newest
         if newest is None or not update.repeats(newest):
             return True
-        # The newest may be the reply to another listener's request, with fewer options.
+        # The newest update may be the reply to another listener's request, with fewer options.
         alarm, before = ((each.severity, each.status) for each in (update, newest))
         brings_alarm = update.severity is not None and alarm != before
         return (self.options.metadata and brings_alarm) or any(
@@ -198,7 +198,7 @@ class Subscription:
 
 
 _ON_REQUEST = ("text", "alarm_message", "attributes")
-"""Members that only updates with the corresponding request have."""
+"""Members that updates have only if they were requested."""
 
 
 class UpdateThrottle:

@@ -50,7 +50,7 @@ class CommandLine(usage.Options, ABC):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        # The defaults were for --help: other options may be given in the environment or a file.
+        # The defaults were only for --help: values may come from the environment or a file.
         self.update(dict.fromkeys(self))
         self._several: dict[str, list[str]] = {}
 
@@ -150,7 +150,7 @@ def _with_hint(problem: str, available: Sequence[Option]) -> str:
 
 def _spelled_out(argument: str) -> str:
     """Return the argument, with the default value of `--allow-put`."""
-    # getopt knows options with and without a value, but no optional ones.
+    # getopt has options with and without a value, but none with an optional value.
     is_bare = len(argument) > len("--allow-") and "--allow-put".startswith(argument)
     return f"--allow-put={values.LOGGED_IN}" if is_bare else argument
 

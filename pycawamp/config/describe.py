@@ -59,5 +59,5 @@ def _value(option: Option, texts: list[str]) -> str:
 def _literal(text: str) -> str:
     if re.fullmatch(r"0|[1-9]\d{0,17}|(0|[1-9]\d*)\.\d+", text, re.ASCII):
         return text
-    # A JSON string is one of TOML's, but for DEL.
+    # A JSON string is a valid TOML string, except for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -100,9 +100,9 @@ def free_ports() -> CAPorts:
 def free_port() -> int:
     """Return a port that is currently unused, and that no other process here is about to use.
 
-    Between this call and the use of the port, another process that asks gets another port.
+    Until the port is used, other processes that call this function get other ports.
     """
-    # Each process has its own, a fork too.
+    # Each process has its own block, even a fork.
     for port in itertools.islice(_reserved(os.getpid()).ports, BLOCK):
         if _is_free(port):
             return port
@@ -111,7 +111,7 @@ def free_port() -> int:
 
 @frozen
 class _Reserved:
-    """The ports that this process uses, again and again, and what keeps others from them."""
+    """The block of ports that this process uses, and the mark that reserves it."""
 
     ports: Iterator[int]
     mark: socket.socket | None
@@ -128,7 +128,7 @@ def _reserved(_process: int) -> _Reserved:
 
 
 def _mark(block: range) -> socket.socket | None:
-    """Reserve a block; None where that is not possible.
+    """Reserve a block; return None if that is not possible on this system.
 
     Raises:
         FileExistsError: Another process has it.
@@ -136,7 +136,7 @@ def _mark(block: range) -> socket.socket | None:
     try:
         mark = socket.socket(socket.AF_UNIX)
     except OSError:
-        # In some sandboxes there are no UNIX sockets.
+        # Some sandboxes have no UNIX sockets.
         return None
     try:
         # An abstract name (unix(7)), which ends with this process.

@@ -67,7 +67,7 @@ class SoftIOC:
     To restart an IOC, create another SoftIOC with the same ports.
     """
 
-    def __init__(  # noqa: PLR0913 (what an IOC may have)
+    def __init__(  # noqa: PLR0913 (the optional parts of an IOC)
         self,
         reactor: IReactorProcess,
         databases: Sequence[str],

@@ -39,7 +39,8 @@ DBADDR_SIZE = 256
 class EPICSBase:
     """EPICS base, as far as an IOC needs it. Loading it starts threads.
 
-    epicscorelibs.ioc would do, but imports setuptools, which takes twice as long as all the rest.
+    epicscorelibs.ioc would also work, but it imports setuptools, which takes twice as long as
+    everything else.
     """
 
     def __init__(self) -> None:
@@ -63,7 +64,7 @@ class EPICSBase:
 
     @property
     def pdbbase(self) -> ctypes.c_void_p:
-        """What DBD files and databases have been loaded into."""
+        """The database into which DBD files and records were loaded."""
         return ctypes.c_void_p.in_dll(self.core, "pdbbase")
 
     def run(self, line: str) -> None:

@@ -41,5 +41,5 @@ def _compress_batches(framing: Framing) -> Callable[[bytes], bytes | None] | Non
     compress = framing.compress
     if compress is None:
         return None
-    # A batch of their own: one with others' messages could not be shared.
+    # A separate batch: one with messages of others could not be shared.
     return lambda data: compress(framing.text(b"[%b]" % data))

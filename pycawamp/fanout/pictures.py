@@ -31,8 +31,8 @@ def compressed(reactor: Any, reading: Reading, form: ImageForm) -> Deferred[Read
         return succeed(reading)
     if image.pixels.nbytes <= SMALL_IMAGE:
         return succeed(reading._replace(value=jpeg(image, form)))
-    made = deferToThreadPool(reactor, reactor.getThreadPool(), jpeg, image, form)
-    return made.addCallback(lambda value: reading._replace(value=value))
+    compressing = deferToThreadPool(reactor, reactor.getThreadPool(), jpeg, image, form)
+    return compressing.addCallback(lambda value: reading._replace(value=value))
 
 
 def jpeg(image: Image, form: ImageForm) -> Image:
@@ -208,12 +208,14 @@ class PictureSubscription:
             self._waiting = reading
             return
         self._busy = True
-        made = compressed(self._reactor, reading, self._form)
-        made.addCallback(self._tell, self._connections)
-        made.addErrback(lambda failure: self._log.failure("An image cannot be compressed", failure))
-        made.addCallback(lambda _: self._next())
+        compressing = compressed(self._reactor, reading, self._form)
+        compressing.addCallback(self._compressed, self._connections)
+        compressing.addErrback(
+            lambda failure: self._log.failure("An image cannot be compressed", failure)
+        )
+        compressing.addCallback(lambda _: self._next())
 
-    def _tell(self, reading: Reading, connection: int) -> None:
+    def _compressed(self, reading: Reading, connection: int) -> None:
         if connection == self._connections and self._subscriber is not None:
             self.pv.latest = reading
             self.pv.updates += 1

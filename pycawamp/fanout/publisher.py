@@ -47,7 +47,7 @@ class Publisher:
         self._publishers = publishers
         # A tuple, so that clients may join and leave during calls.
         self._streams: tuple[EncodedStream, ...] = ()
-        # Mostly one, so no dict: it would be a tenth of what a PV takes.
+        # Mostly one, so no dict, which would take a tenth of a PV's memory.
         self._contents: tuple[Content, ...] = ()
         hub = publishers.hub
         self._subscription: Subscription | PictureSubscription = (
@@ -208,7 +208,7 @@ class Publishers:
             real_name: The name of its channel.
             encoding: The form of the messages.
             outbox: The client's outbox.
-            past: How much of the history; None: nothing.
+            past: How much of the history to send; None: nothing.
         """
         key = name, real_name, encoding.image
         publisher = self._publishers.get(key)

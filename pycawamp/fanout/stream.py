@@ -95,7 +95,7 @@ class EncodedStream:
 
     @property
     def rate(self) -> float | None:
-        """The most updates per second that it sends; None: all."""
+        """Maximum updates per second that it sends; None: all."""
         return None
 
     @property
@@ -144,7 +144,7 @@ class EncodedStream:
         self._cohorts.drop(self._cohort)
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return how to write updates without `reading`, if at all; None: that is not possible."""
+        """Return how to write updates without `reading`; None if that is not possible."""
         cohort, framing = self._cohort, self.key.framing
         template, wrap = self.renderer.template(), cohort.packing.wrap
         is_framed = wrap is framing.text and framing.is_rfc6455

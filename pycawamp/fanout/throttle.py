@@ -16,7 +16,7 @@ from pycawamp.pv.routes import DirectStream
 from pycawamp.pv.values import Metadata, Reading
 
 MAX_GAP = 0.1
-"""Seconds that the end of a pause may be late, to come with others."""
+"""Seconds by which the end of a pause may be delayed, to coincide with others."""
 MAX_LEFT_BEHIND = 1000
 """Maximum number of obsolete pauses that are kept until they are over."""
 
@@ -93,7 +93,7 @@ class ThrottledStream(EncodedStream):
         self.pause: Pause | None = None
         """The current pause."""
         self._sent: int | None = None
-        """How many updates the PV had had when one was sent; None: the newest is to be sent."""
+        """Number of the PV's updates when one was last sent; None: the newest must be sent."""
         super().__init__(pv, key, content, cohorts)
         if pv.described is not None:
             self._set_rate(pv.described)
@@ -119,7 +119,7 @@ class ThrottledStream(EncodedStream):
         super().metadata(metadata)
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return none at all within a pause; None: the next update is to be sent."""
+        """Return an empty sequence within a pause; None: the next update must be sent."""
         if self._throttle is None:
             return super().direct_streams()
         return [] if self.pause is not None else None
@@ -153,7 +153,7 @@ class ThrottledStream(EncodedStream):
 
     @property
     def _is_due(self) -> bool:
-        """Whether something came in this pause."""
+        """Return whether an update arrived in this pause."""
         return self.pause is not None and self._sent != self._pv.updates
 
     def _send(self, reading: Reading) -> None:

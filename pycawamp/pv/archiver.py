@@ -29,10 +29,10 @@ MAX_REQUESTS = 4
 MAX_WAITING = 500
 """Maximum number of queued requests."""
 TIMEOUT = 10.0
-"""Seconds within which an answer must be complete."""
+"""Seconds within which a response must be complete."""
 CONNECT_TIMEOUT = 5.0
 MAX_BYTES = 2**20
-"""Maximum bytes of an answer. Parsing a larger one would block other clients."""
+"""Maximum bytes of a response. Parsing a larger one would block other clients."""
 POINTS_PER_BIN = 3
 _TOO_LATE = "the archiver did not answer within {:g} s"
 _ARCHIVED = re.compile(r"[A-Za-z0-9_:;.<>\[\]+/-]+")
@@ -54,7 +54,7 @@ class Archiver:
         self._reactor = reactor
         self._url = url.rstrip("/")
         self._pool = HTTPConnectionPool(reactor)
-        # It does not follow redirects: only the configured host is asked.
+        # It does not follow redirects: requests go only to the configured host.
         self._agent = Agent(reactor, connectTimeout=CONNECT_TIMEOUT, pool=self._pool)
         self._turns = DeferredSemaphore(MAX_REQUESTS)
 
@@ -107,7 +107,7 @@ class Archiver:
     async def _read(self, url: str) -> bytes:
         accepted = Headers({"Accept": ["application/json"]})
         response: IResponse = await self._agent.request(b"GET", url.encode(), accepted)
-        # Also of an error: the connection can be used again only when it is read.
+        # Also for an error: the connection can be used again only when the body was read.
         try:
             found = await Body(response, MAX_BYTES).done
         except BodyError as error:
@@ -141,13 +141,13 @@ def _parsed(body: bytes) -> Samples:
 
 
 def _with_gaps(data: list[dict[str, Any]]) -> Iterator[_Sample]:
-    """Yield the samples, and NaN where the archiver says that it was not connected."""
+    """Yield the samples, and NaN where the archiver reports that it was not connected."""
     before: _Sample | None = None
     for stored in data:
         lost = stored.get("fields", {}).get("cnxlostepsecs")
         for sample in _of(stored):
             if before is not None and lost is not None:
-                # 0: since it was restarted, it does not know when it has stopped.
+                # 0: the archiver was restarted, and does not know when it had stopped.
                 since = max(int(lost), before[0] + 1)
                 if since < sample[0]:
                     yield since, 0, math.nan, len(SEVERITIES) - 1
@@ -158,7 +158,7 @@ def _with_gaps(data: list[dict[str, Any]]) -> Iterator[_Sample]:
 def _of(stored: dict[str, Any]) -> Iterator[_Sample]:
     """Yield the samples in a stored sample: itself, or those of a bin."""
     value = stored["val"]
-    # Of a bin: mean, standard deviation, lowest, highest and number.
+    # The values of a bin: mean, standard deviation, lowest, highest and number.
     values = [value] if not isinstance(value, list) else [value[2], value[3], value[0]]
     severity = min(max(int(stored.get("severity", 0)), 0), len(SEVERITIES) - 1)
     for each in values:

@@ -59,7 +59,7 @@ class Expression:
         if len(_OPERATOR.findall(self.text)) > MAX_OPERATORS:
             raise ExpressionError(f"More than {MAX_OPERATORS} operators and parentheses")
         encoded = self.text.encode()
-        # INFIX_TO_POSTFIX_SIZE of postfix.h; some more for short ones, as EPICS had it before.
+        # INFIX_TO_POSTFIX_SIZE of postfix.h, and a margin for short expressions.
         compiled = ctypes.create_string_buffer((len(encoded) + 1) * 21 // 6 + 32)
         error = c_short()
         if _libcom().postfix(encoded, compiled, byref(error)):

@@ -25,8 +25,8 @@ class DelayLine(Generic[T]):
         delay: Seconds.
         due: Called with each item that is due.
         gap: Seconds. Items that become due within this time after others wait for its end, so
-            that they are passed on together. What is added while they are passed on is due
-            together again.
+            that they are passed on together. The same applies to items that are added while
+            others are passed on.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class DelayLine(Generic[T]):
         self._gap = gap
         self._waiting: deque[tuple[float, T]] = deque()
         self._timer: IDelayedCall | None = None
-        # When the items that are being passed on began to be; None: none are.
+        # When the current items began to be passed on; None: no items are.
         self._releasing: float | None = None
 
     def put(self, item: T) -> None:
@@ -52,9 +52,9 @@ class DelayLine(Generic[T]):
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def keep(self, wanted: Callable[[T], bool]) -> None:
-        """Remove all items for which `wanted` returns False."""
-        self._waiting = deque(item for item in self._waiting if wanted(item[1]))
+    def keep(self, is_kept: Callable[[T], bool]) -> None:
+        """Remove all items for which `is_kept` returns False."""
+        self._waiting = deque(item for item in self._waiting if is_kept(item[1]))
 
     def clear(self) -> None:
         """Remove all items."""

@@ -51,8 +51,8 @@ class Queue(Protocol):
     def attach(self, wake: Callable[[], None], failed: Callable[[Exception], None]) -> None:
         """Set the function that wakes the reactor, and the one for exceptions of handlers."""
 
-    def post(self, handler: Handler, news: Any, size: int = 0, /) -> None:
-        """Queue a call of handler(news), which takes `size` bytes; it is never dropped."""
+    def post(self, handler: Handler, event: Any, size: int = 0, /) -> None:
+        """Queue a call of handler(event), which takes `size` bytes; it is never dropped."""
 
     def post_update(self, handler: Handler, raw: Sized, /) -> None:
         """Queue a call of handler(raw); above the limits, only the newest `raw` is kept."""
@@ -72,7 +72,7 @@ class DequeQueue:
 
     def __init__(self, limits: InboxLimits) -> None:
         self.most = limits.events
-        self._most_bytes = limits.bytes
+        self._max_bytes = limits.bytes
         self._queue: deque[Item] = deque()
         self._awake = False
         # Two counters, each written by one side only, so that no lock is needed.
@@ -95,11 +95,11 @@ class DequeQueue:
 
     # Any thread
 
-    def post(self, handler: Handler, news: Any, size: int = 0, /) -> None:
-        """Queue a call of handler(news) in the reactor; it is never dropped."""
+    def post(self, handler: Handler, event: Any, size: int = 0, /) -> None:
+        """Queue a call of handler(event) in the reactor; it is never dropped."""
         if size:
             self._bytes_in += size
-        item = (handler, news, size)
+        item = (handler, event, size)
         if self._overflowing:
             self._post_late(object(), item)
         else:
@@ -120,7 +120,7 @@ class DequeQueue:
             self._wake()
 
     def _is_full(self) -> bool:
-        return len(self._queue) >= self.most or self._bytes_in - self._bytes_out > self._most_bytes
+        return len(self._queue) >= self.most or self._bytes_in - self._bytes_out > self._max_bytes
 
     def _post_late(self, key: object, item: Item) -> None:
         with self._lock:
@@ -157,10 +157,10 @@ class DequeQueue:
                 return handled, True
             handled += len(items)
             rest = iter(items)
-            for handler, news, size in rest:
+            for handler, event, size in rest:
                 self._bytes_out += size
                 try:
-                    handler(news)
+                    handler(event)
                 except Exception as error:
                     self._failed(error)
                 if size > LARGE and clock() >= deadline:

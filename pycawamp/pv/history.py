@@ -51,19 +51,19 @@ class DequeStore:
 
     Args:
         keep: Seconds.
-        most: Maximum number of samples.
+        max_samples: Maximum number of samples.
         reserve: Called with a number of bytes to reserve, negative to release them; returns
             whether there is room.
     """
 
-    __slots__ = ("_keep", "_most", "_reserve", "_room", "_samples", "_until_asked")
+    __slots__ = ("_keep", "_max_samples", "_reserve", "_room", "_samples", "_until_request")
 
-    def __init__(self, keep: int, most: int, reserve: Callable[[int], bool], /) -> None:
+    def __init__(self, keep: int, max_samples: int, reserve: Callable[[int], bool], /) -> None:
         self._keep = keep
-        self._most = most
+        self._max_samples = max_samples
         self._reserve: Callable[[int], bool] | None = reserve
         self._room = 0
-        self._until_asked = 0
+        self._until_request = 0
         self._samples: deque[bytes] = deque()
 
     def append(self, reading: Reading, /) -> None:
@@ -108,14 +108,14 @@ class DequeStore:
         """Return whether there is room for a sample, replacing the oldest if necessary."""
         if len(self._samples) < self._room:
             return True
-        if self._room < self._most and not self._until_asked:
-            room = min(2 * self._room or _LEAST, self._most)
+        if self._room < self._max_samples and not self._until_request:
+            room = min(2 * self._room or _LEAST, self._max_samples)
             assert self._reserve is not None
             if self._reserve((room - self._room) * _HELD):
                 self._room = room
                 return True
-            self._until_asked = REFUSED
-        self._until_asked = max(0, self._until_asked - 1)
+            self._until_request = REFUSED
+        self._until_request = max(0, self._until_request - 1)
         if self._samples:
             self._samples.popleft()
         return self._room > 0
@@ -190,15 +190,15 @@ class Samples:
         before = np.flatnonzero(times < start)[-1:]
         return self[np.concatenate([before, np.flatnonzero((times >= start) & (times <= end))])]
 
-    def thinned(self, most: int) -> Samples:
-        """Return at most `most` samples.
+    def thinned(self, max_samples: int) -> Samples:
+        """Return at most `max_samples` samples.
 
-        Of each interval, these are the first, the lowest, the highest, the first without a number
-        and the last.
+        Of each interval, these are the first, the lowest, the highest and the last sample, and the
+        first gap (NaN).
         """
-        if len(self) <= most:
+        if len(self) <= max_samples:
             return self
-        width = math.ceil(len(self) / max(1, most // SAMPLES_PER_INTERVAL))
+        width = math.ceil(len(self) / max(1, max_samples // SAMPLES_PER_INTERVAL))
         first = np.arange(0, len(self), width)
         table = np.full(len(first) * width, np.nan)
         table[: len(self)] = self.values
@@ -206,7 +206,7 @@ class Samples:
         low = first + np.where(np.isnan(parts), np.inf, parts).argmin(axis=1)
         high = first + np.where(np.isnan(parts), -np.inf, parts).argmax(axis=1)
         last = np.minimum(first + width, len(self)) - 1
-        # The table ends with NaN where there are no samples.
+        # The last row may be padded with NaN, which is not a gap.
         gap = np.minimum(first + np.isnan(parts).argmax(axis=1), last)
         return self[np.unique(np.concatenate([first, low, high, gap, last]))]
 
@@ -233,7 +233,7 @@ class Histories:
         self._budget = budget
         self._seconds = math.ceil(seconds)
         self._make = make or DequeStore
-        # Bound once, for all stores.
+        # One bound method for all stores.
         self._asked = self._reserve
 
     def open(self) -> Store | None:

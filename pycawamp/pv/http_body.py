@@ -22,11 +22,11 @@ class Body(Protocol):
 
     Args:
         response: The response.
-        most: Maximum number of bytes.
+        max_bytes: Maximum number of bytes.
     """
 
-    def __init__(self, response: IResponse, most: int) -> None:
-        self._most = most
+    def __init__(self, response: IResponse, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
         self._read = BytesIO()
         self.done: Deferred[bytes] = Deferred(self._abort)
         """Fires with the whole body, or fails with BodyError."""
@@ -34,8 +34,8 @@ class Body(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         """Store a part."""
-        if self._read.tell() + len(data) > self._most:
-            self._fail(BodyError(f"sent more than {self._most} bytes"))
+        if self._read.tell() + len(data) > self._max_bytes:
+            self._fail(BodyError(f"sent more than {self._max_bytes} bytes"))
         else:
             self._read.write(data)
 

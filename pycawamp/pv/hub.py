@@ -61,11 +61,11 @@ class PVHub(Service):
     ) -> None:
         self._backend = backend
         self._histories = histories
-        # Bound once, for all PVs.
+        # One bound method for all PVs.
         self._seconds = clock.seconds
         self._on_found = self._found
         self._channels: dict[str, _Channel] = {}
-        # Channels without subscribers that were not found: the first to be closed at limits.
+        # Channels without subscribers that were not found; at a limit, they are closed first.
         self._idle_searches: dict[str, None] = {}
         self.observers: list[IChannelObserver] = []
         self._lingering: DelayLine[tuple[_Channel, int]] = DelayLine(clock, linger, self._expire)

@@ -1,4 +1,4 @@
-"""The way from the threads of Channel Access to the reactor."""
+"""The queue from the threads of Channel Access to the reactor."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ SAMPLE_SECONDS = 0.05
 """Seconds of work over which the pace is measured, if there are fewer events."""
 FEWEST = 1000
 """Number of events that may be queued at any pace: a burst of a page."""
-SHORT_REST = 0.001
-"""Seconds; a shorter rest is not worth a timer, whose resolution is limited."""
+SHORT_PAUSE = 0.001
+"""Seconds; a shorter pause is not worth a timer, whose resolution is limited."""
 MAX_SMALL = 3
-"""Slices of few updates in a row, not `SHORT_REST` apart: from then on it rests after each."""
+"""Slices of few updates in a row, less than `SHORT_PAUSE` apart; after these, each has a pause."""
 
 
 class Inbox:
@@ -34,10 +34,10 @@ class Inbox:
 
     The reactor is woken once per burst. It works in slices, between which sockets are served. The
     slices are short while sending takes little time, so that no client waits for the end of a
-    burst, and longer with many clients. When the queue is empty, it rests for as long as sending
+    burst, and longer with many clients. When the queue is empty, it pauses for as long as sending
     took (at most the longest slice), so that the next updates accumulate and share the cost per
-    client. With few clients it does not rest: a single update is sent immediately. If few updates
-    at a time keep arriving, it rests for a millisecond after each slice, until none has arrived,
+    client. With few clients it does not pause: a single update is sent immediately. If few updates
+    at a time keep arriving, it pauses for a millisecond after each slice until none has arrived,
     because each slice has a cost too.
 
     Above its limits, the inbox keeps only the newest update of each channel. `intake` replaces the
@@ -62,16 +62,16 @@ class Inbox:
         self._queue.attach(self._wake, self._failed)
         # Not methods of this class: they are called for each event.
         self.post = self._queue.post
-        """Queue a call of handler(news) in the reactor, from any thread; it is never dropped.
+        """Queue a call of handler(event) in the reactor, from any thread; it is never dropped.
 
-        With the size of the news in bytes, the time is checked after a large one. Then the rule of
-        `post_update` holds: only one thread at a time.
+        If the size of the event in bytes is given, the time is checked after a large one. As for
+        `post_update`, only one thread at a time may then call it.
         """
         self.post_update = self._queue.post_update
         """Queue a call of handler(raw) in the reactor; above the limits, only the newest is kept.
 
-        Only one thread at a time may call it. That holds for Channel Access: libca holds its
-        callback lock around every event.
+        Only one thread at a time may call it. Channel Access meets this condition, because libca
+        holds its callback lock around every event.
         """
         self._descriptor: WakeDescriptor | None = None
         self._slice = SHORTEST_SLICE
@@ -80,7 +80,7 @@ class Inbox:
         self._sampled_seconds = 0.0
         self._pace = self._limits.events / self._limits.seconds
         """Events handled per second of work, including sending."""
-        self._resting: IDelayedCall | None = None
+        self._pausing: IDelayedCall | None = None
         self._small_slices = 0
         self._ended = -math.inf
         """When the last slice ended."""
@@ -111,8 +111,8 @@ class Inbox:
     def close(self) -> None:
         """Ignore further events."""
         self._closed = True
-        if self._resting is not None and self._resting.active():
-            self._resting.cancel()
+        if self._pausing is not None and self._pausing.active():
+            self._pausing.cancel()
         if self._descriptor is not None:
             self._reactor.removeReader(self._descriptor)
             self._descriptor = None
@@ -142,25 +142,25 @@ class Inbox:
         self._slice = min(max(SLICE_PER_SEND * sending, SHORTEST_SLICE), self._limits.slice)
         if self._closed:
             return
-        rest = self._rest(sending) if finished else 0.0
-        if finished and not rest and self._queue.sleep():
+        pause = self._pause(sending) if finished else 0.0
+        if finished and not pause and self._queue.sleep():
             return
-        self._resting = self._reactor.callLater(rest, self._drain)
+        self._pausing = self._reactor.callLater(pause, self._drain)
 
     def _count_small(self, handled: int, started: float) -> None:
-        """Count the slices of few updates in a row; until there are none, once it rests."""
+        """Count the slices of few updates in a row; once it pauses, until a slice has none."""
         if not handled:
             self._small_slices = 0
         elif self._small_slices < MAX_SMALL:
-            is_small = handled < SAMPLE_EVENTS and started - self._ended < SHORT_REST
+            is_small = handled < SAMPLE_EVENTS and started - self._ended < SHORT_PAUSE
             self._small_slices = self._small_slices + 1 if is_small else 0
 
-    def _rest(self, sending: float) -> float:
-        """Return how long to rest after the queue was emptied; 0: until the next event."""
-        rest = min(sending, self._limits.slice)
-        if rest > SHORT_REST:
-            return rest
-        return SHORT_REST if self._small_slices == MAX_SMALL else 0.0
+    def _pause(self, sending: float) -> float:
+        """Return the seconds to pause after the queue was emptied; 0: until the next event."""
+        pause = min(sending, self._limits.slice)
+        if pause > SHORT_PAUSE:
+            return pause
+        return SHORT_PAUSE if self._small_slices == MAX_SMALL else 0.0
 
     def _adjust(self, handled: int, seconds: float) -> None:
         """Limit the queue to what can be handled in time at the recent pace."""

@@ -46,7 +46,7 @@ class Intake(Queue, Protocol):
     def listen(  # noqa: PLR0913, PLR0917 (the parameters of a subscription)
         self,
         dbr_type: int,
-        most: int,
+        max_count: int,
         header: int,
         width: int,
         listener: EventListener,
@@ -56,9 +56,9 @@ class Intake(Queue, Protocol):
     ) -> int:
         """Return the user data for the callback of a subscription or get.
 
-        Events of `dbr_type` with at most `most` elements are passed along the `route` or to the
-        `listener`, as `header` bytes and `width` bytes per element. For other events, `refuse` is
-        called with the listener, the status, the type and the count.
+        Events of `dbr_type` with at most `max_count` elements are passed along the `route` or to
+        the `listener`, as `header` bytes and `width` bytes per element. For other events, `refuse`
+        is called with the listener, the status, the type and the count.
         """
 
     def send_scalars(
@@ -70,17 +70,17 @@ class Intake(Queue, Protocol):
         take: Callable[..., bool],
         /,
     ) -> int:
-        """Send the scalar readings of a burst of the bus, those of some PVs without Python.
+        """Handle the scalar readings of a burst of the bus, without Python for PVs with a route.
 
         Args:
-            message: Where they are, from `start` to `end`; see pycawamp.bus.messages.
-            start: Their position.
+            message: The burst; see pycawamp.bus.messages.
+            start: The position of the readings.
             end: The position after them.
-            routes: By the numbers of PVs.
+            routes: The routes of PVs, by the PVs' numbers.
             take: Called with the fields of the others; returns whether it was an update.
 
         Returns:
-            How many updates there were.
+            The number of updates.
         """
 
     def form(self, code: str, /) -> Form:

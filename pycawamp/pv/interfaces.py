@@ -47,7 +47,7 @@ class PVState(Protocol):
 
     @property
     def updates(self) -> int:
-        """How many updates have arrived since it was opened."""
+        """Number of updates since it was opened."""
 
     @property
     def updates_of_connection(self) -> int:
@@ -180,7 +180,7 @@ class IBackend(Interface):
 
         Args:
             name: The name of the channel, without the scheme of the backend.
-            sink: Gets the events of the channel.
+            sink: Receives the events of the channel.
         """
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 MAX_NAME = 500
-"""Maximum bytes of UTF-8, modifiers included. A search request of Channel Access has room for about
-1,000; the limit is the same for clients, access rules and aliases of PVs.
+"""Maximum bytes of UTF-8, including modifiers; the same for clients, access rules and aliases.
+A search request of Channel Access has room for about 1,000.
 """
 
 

@@ -57,7 +57,7 @@ class OneShotChannel:
         Raises:
             NotConnectedError: No IOC has answered in time.
             OverloadedError: The memory limit is reached.
-            RefusedError: The PV cannot be read, nor is anything else known of it.
+            RefusedError: The PV cannot be read, and its metadata is unknown.
         """
         try:
             await self._arrival.addTimeout(timeout, self._clock)
@@ -142,7 +142,7 @@ class OneShotChannel:
         done = writing.addTimeout(timeout, self._clock)
 
         def timed_out(failure: Failure) -> Failure:
-            # Not trap, which raises it again: its frames would form a reference cycle.
+            # Not `trap`, which would raise it again: its frames would form a reference cycle.
             if not failure.check(DeferredTimeoutError):
                 return failure
             text = f"the record, or an earlier write to it, has not finished within {timeout:g} s"
@@ -152,17 +152,17 @@ class OneShotChannel:
 
     def metadata(self, pv: PVState, metadata: Metadata) -> None:
         """Called with metadata."""
-        self._look(pv)
+        self._check(pv)
 
     def connection(self, pv: PVState, connected: bool) -> None:
         """Called when the PV connects or disconnects."""
-        self._look(pv)
+        self._check(pv)
 
     def reading(self, pv: PVState, reading: Reading) -> None:
         """Called with an update."""
-        self._look(pv)
+        self._check(pv)
 
-    def _look(self, pv: PVState) -> None:
+    def _check(self, pv: PVState) -> None:
         described = pv.described
         if pv.is_overloaded and not self._arrival.called:
             self._arrival.errback(OverloadedError())

@@ -33,7 +33,7 @@ class PutQueue(ABC, Generic[P]):
     def add(self, put: P) -> None:
         """Write in turn."""
         self._waiting.append(put)
-        self.go_on()
+        self.send_next()
 
     def abandon(self, put: P) -> None:
         """Cancel a write, unless it was sent."""
@@ -41,9 +41,9 @@ class PutQueue(ABC, Generic[P]):
             self._waiting.remove(put)
         elif put is self.under_way:
             self._is_abandoned = True
-            self.go_on()
+            self.send_next()
 
-    def go_on(self) -> None:
+    def send_next(self) -> None:
         """Send the next writes, as far as the limit allows."""
         if self.under_way is not None and self._is_abandoned:
             self.write_waiting()

@@ -182,7 +182,7 @@ class PV:
     def _set_connected(self, connected: bool) -> None:
         if self.connected is None:
             self.found(self.name)
-        # A first value may be older than its connection: nothing that is known ends here.
+        # Without earlier samples there is no gap: the first value may predate the connection.
         if self.history and self.connected is not connected:
             self.history.append(_gap())
         self.connected = connected
@@ -238,6 +238,6 @@ class PV:
 
 
 def _gap() -> Reading:
-    """Return the history entry for either end of a disconnection: no value, the worst severity."""
+    """Return a history entry without a value, for the beginning or the end of a gap."""
     seconds, nanoseconds = divmod(time_ns(), 10**9)
     return Reading(0, len(SEVERITIES) - 1, seconds, nanoseconds, None)

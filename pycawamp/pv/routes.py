@@ -65,7 +65,7 @@ class Planner(Protocol):
     """Decides whether updates may bypass the sink."""
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return the streams that get all updates; None if they have to go to the sink."""
+        """Return the streams that get all updates; None if updates have to go to the sink."""
 
 
 class Route(Protocol):

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 
-def clip(text: str, most: int = 64) -> str:
+def clip(text: str, length: int = 64) -> str:
     """Truncate a text to a number of characters, so that errors do not repeat long input."""
-    return text if len(text) <= most else text[:most] + "…"
+    return text if len(text) <= length else text[:length] + "…"
 
 
 def json_type(value: Any) -> str:

@@ -93,7 +93,7 @@ class App(DrainingService):
         self.site = site
         self.ports = tuple(ports)
         self.demo = demo
-        # The files first: nothing else has started if they cannot be read. systemd last.
+        # The files first: if they cannot be read, nothing else is started. systemd last.
         for part in (files, demo, gateway, *ports, notifier):
             if part is not None:
                 part.setServiceParent(self)  # type: ignore[no-untyped-call]
@@ -125,7 +125,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
     endpoints = [endpoint(reactor, description) for description in settings.ports]
     certificates = [each.certificate for each in endpoints if each.certificate is not None]
     files = _site_files(reactor, settings, certificates)
-    # Before Channel Access and pvAccess are opened, which must find this IOC only.
+    # Before Channel Access and pvAccess are opened, which must find only this IOC.
     demo = _demo_ioc(reactor) if settings.demo else None
     gateway = _gateway(reactor, settings, files, backend)
     console = ConsolePages(reactor, gateway, settings, files.names)
@@ -142,7 +142,7 @@ def assemble(reactor: Any, settings: Settings, backend: IBackend | None = None) 
         reactor, root, _http_limits(settings), files.refusals, settings.rules.proxies
     )
     site.logs_requests = settings.log.access
-    # The only one of Twisted's own endpoints that wraps the site's factory.
+    # Of Twisted's own endpoints, only this one wraps the site's factory.
     site.is_wrapped = any(each.description.startswith("haproxy:") for each in endpoints)
     app = App(
         files=files,

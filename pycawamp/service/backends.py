@@ -27,12 +27,12 @@ BackendFactory: TypeAlias = Callable[[Any, Inbox], IBackend]
 
 @attrs.frozen
 class Backends:
-    """The router to all backends, and those of them that need more than the router."""
+    """The router to all backends, and the backends that are also used directly."""
 
     router: Router
     pva: PVABackend
     formulas: FormulaBackend
-    """To be connected to the hub."""
+    """The backend of formulas, which must be connected to the hub."""
 
     @classmethod
     def create(  # noqa: PLR0913, PLR0917 (what backends need)

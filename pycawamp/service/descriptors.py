@@ -22,21 +22,22 @@ def raise_limit() -> int:
     soft, hard = (
         MAX_DESCRIPTORS if limit == RLIM_INFINITY else limit for limit in getrlimit(RLIMIT_NOFILE)
     )
-    wanted = min(hard, MAX_DESCRIPTORS)
-    if soft < wanted:
-        setrlimit(RLIMIT_NOFILE, (wanted, getrlimit(RLIMIT_NOFILE)[1]))
-    return max(soft, wanted)
+    limit = min(hard, MAX_DESCRIPTORS)
+    if soft < limit:
+        setrlimit(RLIMIT_NOFILE, (limit, getrlimit(RLIMIT_NOFILE)[1]))
+    return max(soft, limit)
 
 
 def within(limits: ConnectionLimits, descriptors: int, clients: int) -> ConnectionLimits:
     """Return limits of connections that leave the reserve; log if `clients` cannot be served."""
-    most = descriptors - min(RESERVE, descriptors // 4)
-    if most < clients:
+    max_connections = descriptors - min(RESERVE, descriptors // 4)
+    if max_connections < clients:
         _log.warn(
-            "File descriptors: the limit is {descriptors}, enough for {most} connections but not "
-            "for --max-clients {clients}; raise it (ulimit -Hn, systemd's LimitNOFILE)",
+            "File descriptors: the limit is {descriptors}, enough for {max_connections} "
+            "connections but not for --max-clients {clients}; raise it (ulimit -Hn, systemd's "
+            "LimitNOFILE)",
             descriptors=descriptors,
-            most=most,
+            max_connections=max_connections,
             clients=clients,
         )
-    return attrs.evolve(limits, in_all=min(limits.in_all, most))
+    return attrs.evolve(limits, in_all=min(limits.in_all, max_connections))

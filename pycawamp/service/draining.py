@@ -46,7 +46,7 @@ class DrainingService(MultiService):
         self._stopping = stopping
 
     def stopService(self) -> Deferred[Any]:
-        """Refuse new clients, disconnect the present ones gradually, then stop."""
+        """Refuse new clients, disconnect the others gradually, then stop."""
         self._stopping()
         if not self._seconds:
             return super().stopService()  # type: ignore[no-any-return,no-untyped-call]

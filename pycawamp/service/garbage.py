@@ -30,7 +30,7 @@ class ShortCollections(Service):
         self._unfreezing.clock = clock
 
     def startService(self) -> None:
-        """Collect and freeze all present objects, and from now on all survivors."""
+        """Collect and freeze all existing objects, and from now on all survivors."""
         super().startService()  # type: ignore[no-untyped-call]
         gc.callbacks.append(self._collected)
         gc.collect()

@@ -65,7 +65,7 @@ class Gateway(Service):
 
     _log = Logger()
 
-    def __init__(  # noqa: PLR0913 (one of each thing that an embedder may replace)
+    def __init__(  # noqa: PLR0913 (the parts that an embedder may replace)
         self,
         reactor: Any,
         settings: GatewaySettings | None = None,
@@ -226,5 +226,5 @@ class Gateway(Service):
 def _authentication(reactor: Any, policy: IPolicy | None) -> Authentication:
     if policy is None:
         return Authentication(reactor)
-    # Only the application knows its host names.
+    # The host names are known only to the application.
     return Authentication(reactor, AuthenticationRules(origins=Origins(restricted=True)))

@@ -116,14 +116,14 @@ class IngestApp(MultiService):
 
     def _end(self) -> None:
         self._log.critical("Another ingest has the same name; names must be unique")
-        # twistd cannot exit with another status than that of a signal.
+        # twistd itself can only exit with the status of a signal.
         atexit.register(os._exit, NAMESAKE)
         self._reactor.stop()
 
 
 @attrs.frozen
 class PolicyRules:
-    """Decides what edges may read and write by this machine's access files, and logs their puts."""
+    """Decides by this machine's access files what edges may read and write, and logs their puts."""
 
     _policy: IPolicy
     _router: Router

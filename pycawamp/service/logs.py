@@ -71,7 +71,7 @@ class LogReopener(Service):
     def startService(self) -> None:
         """Install the signal handler."""
         super().startService()  # type: ignore[no-untyped-call]
-        self._before = signal.signal(signal.SIGUSR1, self._hear)
+        self._before = signal.signal(signal.SIGUSR1, self._signal_received)
 
     def stopService(self) -> None:
         """Restore the previous signal handler."""
@@ -85,7 +85,7 @@ class LogReopener(Service):
         except OSError as error:
             self._log.error("The log file cannot be reopened: {error}", error=str(error))
 
-    def _hear(self, _number: int, _frame: FrameType | None) -> None:
+    def _signal_received(self, _number: int, _frame: FrameType | None) -> None:
         self._reactor.callFromThread(self.reopen)
 
 

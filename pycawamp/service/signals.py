@@ -27,7 +27,7 @@ class HangupReloader(Service):
         """Install the signal handler, if this is the main thread."""
         super().startService()  # type: ignore[no-untyped-call]
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGHUP, self._hear)
+            self._before = signal.signal(signal.SIGHUP, self._signal_received)
             self._installed = True
 
     def stopService(self) -> None:
@@ -35,7 +35,7 @@ class HangupReloader(Service):
         super().stopService()  # type: ignore[no-untyped-call]
         if self._installed:
             self._installed = False
-            # None: it was set from C, and cannot be set so from here.
+            # None: the handler was set from C, and Python cannot restore it.
             signal.signal(signal.SIGHUP, self._before or signal.SIG_DFL)
 
     def reload(self) -> None:
@@ -47,7 +47,7 @@ class HangupReloader(Service):
             except Exception:
                 self._log.failure("Some of the files could not be read again")
 
-    def _hear(self, number: int, frame: FrameType | None) -> None:
+    def _signal_received(self, number: int, frame: FrameType | None) -> None:
         self._reactor.callFromThread(self.reload)
         if callable(self._before):
             self._before(number, frame)

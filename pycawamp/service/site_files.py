@@ -79,7 +79,7 @@ class SiteFiles(MultiService):
 def _with_own_names(settings: Settings) -> AuthenticationRules:
     rules = settings.rules
     if settings.writers is None and not settings.pvlist and not settings.access:
-        # Host names are not checked without these, and the resolver may be slow.
+        # Without these, host names are not checked; and the resolver may be slow.
         return rules
     return evolve(rules, hosts=rules.hosts.and_names(own_names()))
 

@@ -88,6 +88,6 @@ def check_user(twistd_options: Mapping[str, Any]) -> None:
     twistd itself notices this after it has become a daemon, and then hangs.
     """
     for option, own in (("uid", os.getuid()), ("gid", os.getgid())):
-        wanted = twistd_options.get(option)
-        if wanted is not None and wanted != own and os.geteuid() != 0:
+        requested = twistd_options.get(option)
+        if requested is not None and requested != own and os.geteuid() != 0:
             refuse(f"--{option}: only root can become another user or group")

@@ -24,7 +24,7 @@ def service_for_twistd(
         log: The settings of the log.
         make: Creates the application's part, given the reactor.
     """
-    # Here, not above: importing it installs it, and embedders choose their own.
+    # Not at the top: importing it installs it, and embedders choose their own reactor.
     from twisted.internet import reactor  # noqa: PLC0415
 
     check_user(twistd_options)

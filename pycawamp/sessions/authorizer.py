@@ -31,7 +31,7 @@ class FormulaVerdict(Verdict):
     """A client's access to a formula: that to all of its inputs; it cannot be written."""
 
     inputs: Mapping[str, Verdict] = attrs.field(factory=dict, eq=False)
-    """By the names that the formula has for them."""
+    """By the names that the formula uses."""
 
 
 def decide_for(shared: Shared, peer: Peer, name: str, decide: Decide | None = None) -> Verdict:
@@ -85,7 +85,7 @@ def _first_refused(inputs: Mapping[str, Verdict]) -> str | None:
 
 
 def channels(verdict: Verdict) -> Iterator[str]:
-    """Yield the names of the channels that a PV needs: of a formula, its inputs too."""
+    """Yield the names of the channels that a PV needs, including the inputs of a formula."""
     if isinstance(verdict, FormulaVerdict):
         for each in verdict.inputs.values():
             yield from channels(each)

@@ -19,14 +19,14 @@ V = TypeVar("V", bound=Refilling)
 
 
 class BucketTable(Generic[K, V]):
-    """Creates a bucket for each key, and keeps at most `most` of them.
+    """Creates a bucket for each key, and keeps at most `max_size` of them.
 
     To make room, full buckets are dropped, which has no effect; if there are none, the oldest.
     """
 
-    def __init__(self, make: Callable[[], V], most: int) -> None:
+    def __init__(self, make: Callable[[], V], max_size: int) -> None:
         self._make = make
-        self._most = most
+        self._max_size = max_size
         self._buckets: dict[K, V] = {}
 
     def of(self, key: K) -> V:
@@ -38,7 +38,7 @@ class BucketTable(Generic[K, V]):
         return bucket
 
     def _make_room(self) -> None:
-        if len(self._buckets) < self._most:
+        if len(self._buckets) < self._max_size:
             return
         full = [key for key, bucket in self._buckets.items() if bucket.is_full]
         for key in full or [next(iter(self._buckets))]:

@@ -17,7 +17,7 @@ from pycawamp.wire.requests import ReadHistory
 class HistoryReader:
     """Reads histories: recent samples from the gateway's memory, older ones from an archiver.
 
-    The archiver is asked for the time before the first sample in memory, so there are no
+    Samples before the first one in memory are requested from the archiver, so there are no
     duplicates.
     """
 

@@ -99,11 +99,11 @@ class Operations:
     def history(self, request: requests.ReadHistory) -> None:
         """Read a PV's history from the gateway and the archiver."""
         self._check_room(request)
-        self._attend(request, self._tell_history(request))
+        self._attend(request, self._send_history(request))
 
     def put(self, request: requests.Put) -> None:
         """Write a PV."""
-        # Without the value: it is held once, and not longer than it is needed.
+        # Without the value, so that it is stored once, and only as long as it is needed.
         self._attend(attrs.evolve(request, value=None), self._write(request, request.value))
 
     def log_refused(self, mistake: BadMessageError, value: Any) -> None:
@@ -121,7 +121,7 @@ class Operations:
     def close(self) -> Iterator[None]:
         """Cancel all pending operations, one at each step. Puts already sent are not undone."""
         self._idle = None
-        # Waiting ones first: they would start when active ones end.
+        # Queued ones first: they would start when active ones end.
         for semaphore in (self._gets, self._large_gets, self._histories):
             for turn in list(semaphore.waiting):
                 turn.cancel()
@@ -154,7 +154,7 @@ class Operations:
             try:
                 await self._answer(request, encoding, one_shot)
             finally:
-                # Not within this call, in which all gets of a lost PV would fail recursively.
+                # Later, because within this call all gets of a lost PV would fail recursively.
                 self._shared.soon(semaphore.release)
         finally:
             one_shot.close()
@@ -171,8 +171,8 @@ class Operations:
                 raise BadMessageError("rate_limited", "too many unread replies")
             if self._outgoing.is_closed:
                 raise CancelledError
-            # The current metadata: meanwhile, the PV may have reconnected with another type, or
-            # its units may have changed.
+            # The current metadata, because the PV may have reconnected with another type in the
+            # meantime, or its units may have changed.
             metadata = one_shot.described
             message = self._outgoing.dialect.value(request, metadata, reading, encoding)
             if message is not None:
@@ -198,7 +198,7 @@ class Operations:
             one_shot.close()
         self._outgoing.send(self._outgoing.dialect.metadata(request, metadata, verdict.write))
 
-    async def _tell_history(self, request: requests.ReadHistory) -> None:
+    async def _send_history(self, request: requests.ReadHistory) -> None:
         verdict = self._authorizer.authorize(request.name)
         await self._histories.acquire()
         try:
@@ -249,7 +249,7 @@ class Operations:
             raise requests.about(request, mistake)
 
     async def _read_back(self, one_shot: OneShotChannel, record: PutRecord) -> PutRecord:
-        """Return the record with the PV's present value, for scalars only."""
+        """Return the record with the PV's current value, for scalars only."""
         if not one_shot.pv.connected or one_shot.described.is_array:
             return record
         try:

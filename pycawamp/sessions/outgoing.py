@@ -14,7 +14,7 @@ from pycawamp.sessions.token_bucket import TokenBucket
 from pycawamp.wire.dialect import Dialect, Encoding
 from pycawamp.wire.errors import BadMessageError
 
-HangUp: TypeAlias = Callable[[int, str], None]
+CloseConnection: TypeAlias = Callable[[int, str], None]
 """Closes a client's connection with a code and a reason."""
 
 
@@ -23,14 +23,14 @@ class Outgoing:
 
     _log = Logger()
 
-    def __init__(  # noqa: PLR0913 (one of each thing that a client has of its own)
+    def __init__(  # noqa: PLR0913 (the parts of a client)
         self,
         shared: Shared,
         writer: IWriter,
         *,
         address: str,
         encoding: Encoding,
-        hang_up: HangUp,
+        close_connection: CloseConnection,
         abuse: TokenBucket,
     ) -> None:
         """Create the client's outbox.
@@ -40,7 +40,7 @@ class Outgoing:
             writer: The client's socket.
             address: The client's address, for the log.
             encoding: The client's dialect and initial options.
-            hang_up: Closes the connection with a code and a reason.
+            close_connection: Closes the connection with a code and a reason.
             abuse: Counts refused requests; when it is empty, the connection is closed.
         """
         self.outbox = Outbox(shared.flush_cycle, writer)
@@ -49,7 +49,7 @@ class Outgoing:
         self._errors = shared.errors
         self._refusals = shared.refusals
         self._address = address
-        self._hang_up = hang_up
+        self._close_connection = close_connection
         self._abuse = abuse
         self._closed = False
 
@@ -87,7 +87,7 @@ class Outgoing:
             self._refusals.count(kind, self._address, mistake.message)
         if mistake.code == "rate_limited" and not self._abuse.take():
             self._refusals.count("closed for too many requests", self._address)
-            self._hang_up(1008, "too many requests")
+            self._close_connection(1008, "too many requests")
 
     def fail(self, failure: Failure) -> None:
         """Log an internal error, and send an error message."""
@@ -98,12 +98,12 @@ class Outgoing:
         """Log an error of the gateway."""
         self._log.failure("A request of {client} failed", failure, client=self._address)
 
-    def takes_answers(self) -> bool:
+    def reads_replies(self) -> bool:
         """Return whether the client reads its replies; if not, close the connection."""
         if not self.outbox.is_overfull:
             return True
         self._refusals.count("sent more requests without reading the replies", self._address)
-        self._hang_up(1008, "did not read the replies")
+        self._close_connection(1008, "did not read the replies")
         return False
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ def _shown(value: Any) -> str:
     try:
         text = dumps(value).decode()
     except TypeError:
-        # JSON is read to a depth of 1024, and written to less.
+        # The parser accepts a depth of 1024, the encoder less.
         text = '"nested too deeply to be shown"'
     shown = clip(text, MAX_SHOWN)
     return shown if shown.isprintable() else "".join(map(_printable, shown))
@@ -180,7 +180,7 @@ def _append_lines(path: str, data: bytes) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":
             data = b"\n" + data
-        # A disk that is nearly full takes a part; the error comes with the next one.
+        # A disk that is nearly full accepts a part; the next write fails.
         while data:
             data = data[os.write(descriptor, data) :]
     finally:
@@ -188,12 +188,12 @@ def _append_lines(path: str, data: bytes) -> None:
 
 
 def _open(path: str) -> int:
-    # Not blocking: it might be a pipe that nobody reads.
+    # Non-blocking, since it might be a pipe that nobody reads.
     flags = os.O_RDWR | os.O_APPEND | os.O_NONBLOCK
     try:
         return os.open(path, flags)
     except FileNotFoundError:
         descriptor = os.open(path, flags | os.O_CREAT, MODE)
-        # Whatever the umask is.
+        # Independent of the umask.
         os.fchmod(descriptor, MODE)
         return descriptor

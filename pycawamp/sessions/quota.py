@@ -16,14 +16,14 @@ PATIENCE = 100
 class UnderWay:
     """Pending requests: their number and bytes, and the limits of both."""
 
-    most: int
-    most_bytes: int
+    max_number: int
+    max_bytes: int
     number: int = 0
     bytes: int = 0
 
     def has_room(self, size: int) -> bool:
         """Return whether another request with this number of bytes may start."""
-        return self.number < self.most and self.bytes + size <= self.most_bytes
+        return self.number < self.max_number and self.bytes + size <= self.max_bytes
 
     def begin(self, size: int) -> None:
         """Count a request."""

@@ -20,12 +20,12 @@ class RefusalCounter:
         self._clock = clock
         self._logged: dict[str, float] = {}
 
-    def count(self, kind: str, who: str, detail: str = "") -> None:
+    def count(self, kind: str, client: str, detail: str = "") -> None:
         """Count a refused request of a client.
 
         Args:
             kind: The kind of refusal.
-            who: The client, for the log.
+            client: The client, for the log.
             detail: More text for the log.
         """
         self.counts[kind] += 1
@@ -33,8 +33,8 @@ class RefusalCounter:
         if now >= self._logged.get(kind, float("-inf")) + self.pause:
             self._logged[kind] = now
             self._log.warn(
-                "Refused {who}: {kind} ({count} so far; the next line of this kind in {pause:g} s)",
-                who=who,
+                "Refused {client}: {kind} ({count} so far; next line of this kind in {pause:g} s)",
+                client=client,
                 kind=f"{kind}: {detail}" if detail else kind,
                 count=self.counts[kind],
                 pause=self.pause,

@@ -22,7 +22,7 @@ from pycawamp.sessions.authorizer import Authorizer
 from pycawamp.sessions.history_reader import HistoryReader
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.names_in_use import Holder
-from pycawamp.sessions.outgoing import HangUp, Outgoing
+from pycawamp.sessions.outgoing import CloseConnection, Outgoing
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.putlog import PutLog
 from pycawamp.sessions.quota import Quota, UnderWay
@@ -40,7 +40,7 @@ PUTS_IN_ALL = 10_000
 class Sessions:
     """All sessions, and what they share."""
 
-    def __init__(  # noqa: PLR0913 (one of each thing that clients share)
+    def __init__(  # noqa: PLR0913 (the parts that clients share)
         self,
         clock: IReactorTime,
         hub: PVHub,
@@ -89,13 +89,13 @@ class Sessions:
         writer: IWriter,
         peer: Peer,
         encoding: Encoding,
-        hang_up: HangUp = lambda _code, _reason: None,
+        close_connection: CloseConnection = lambda _code, _reason: None,
         quota: Quota | None = None,
     ) -> Session:
         """Start the session of a client.
 
-        `encoding` has the client's dialect and initial options. `hang_up` closes its connection
-        with a code and a reason. `quota` is the client's quota; by default a new one.
+        `encoding` has the client's dialect and initial options. `close_connection` closes its
+        connection with a code and a reason. `quota` is the client's quota; by default a new one.
         """
         shared = self.shared
         quota = quota or self.quota()
@@ -104,7 +104,7 @@ class Sessions:
             writer,
             address=peer.address,
             encoding=encoding,
-            hang_up=hang_up,
+            close_connection=close_connection,
             abuse=quota.abuse,
         )
         holder = Holder(network_key(peer.host))
@@ -135,7 +135,7 @@ class Sessions:
         self.shared.publishers.live.clear()
         # Clients with the same page need the same decisions.
         self._decide = cache(self.shared.policy.decide)
-        # Waiting sessions keep their place, so each is reached even if the policy changes often.
+        # Queued sessions keep their place, so each is reached even if the policy changes often.
         self._unauthorized.update(dict.fromkeys(self._open.values()))
         if not self._is_reauthorizing:
             self._is_reauthorizing = True
@@ -144,7 +144,7 @@ class Sessions:
     def _reauthorize(self) -> Iterator[None]:
         while self._unauthorized:
             session = next(iter(self._unauthorized))
-            # Removed first, so that a change meanwhile adds it again.
+            # Removed first, so that a change in the meantime adds it again.
             del self._unauthorized[session]
             if session.outbox in self._open:
                 yield from session.subscriptions.reauthorize(self._decide)

@@ -41,7 +41,7 @@ BYTES_A_TOKEN = 2**14
 class Session:
     """The session of a client: handles its requests. Created by `Sessions.open`."""
 
-    def __init__(  # noqa: PLR0913 (one of each thing that a client has of its own)
+    def __init__(  # noqa: PLR0913 (the parts of a client)
         self,
         shared: Shared,
         peer: Peer,
@@ -94,9 +94,9 @@ class Session:
         """Whether a long list is being processed; later messages have to wait."""
         return self._rest is not None
 
-    def go_on(self) -> None:
+    def process_next(self) -> None:
         """Process the next part of a long list, if there is one."""
-        if self._rest is None or not self.outgoing.takes_answers():
+        if self._rest is None or not self.outgoing.reads_replies():
             return
         try:
             next(self._rest)
@@ -106,8 +106,8 @@ class Session:
             self._rest = None
             self.outgoing.fail(Failure())
 
-    def may_ask(self) -> bool:
-        """Count a request that the connection answers itself; return whether it is allowed."""
+    def allow_request(self) -> bool:
+        """Count a request that the connection itself handles; return whether it is allowed."""
         if self._requests.take():
             return True
         self.outgoing.refuse(_TOO_MANY)
@@ -141,8 +141,8 @@ class Session:
         try:
             request = self.outgoing.dialect.parse(payload)
         except BadMessageError as mistake:
-            known = attrs.evolve(mistake, code=_TOO_MANY.code, message=_TOO_MANY.message)
-            self._refuse_request(known)
+            limited = attrs.evolve(mistake, code=_TOO_MANY.code, message=_TOO_MANY.message)
+            self._refuse_request(limited)
         else:
             value = request.value if isinstance(request, requests.Put) else None
             self._refuse_request(requests.about(request, _TOO_MANY), value)
@@ -166,9 +166,9 @@ class Session:
 
         `act_together` processes several at once, or returns False if that is not possible.
         """
-        most, number = self._shared.limits.names, len(request.names)
-        if number > most:
-            text = f'expected at most {most} names in "pvs", got {number}'
+        maximum, number = self._shared.limits.names, len(request.names)
+        if number > maximum:
+            text = f'expected at most {maximum} names in "pvs", got {number}'
             raise requests.about(request, BadMessageError("bad_request", text))
         if number > 1:
             self._requests.charge(number / NAMES_A_TOKEN)
@@ -177,7 +177,7 @@ class Session:
 
     def _begin(self, work: Iterator[None]) -> None:
         self._rest = work
-        self.go_on()
+        self.process_next()
 
     def _parts(
         self,

@@ -35,10 +35,10 @@ class Subscriptions:
         self._outgoing = outgoing
         self._authorizer = authorizer
         self._streams: dict[str, EncodedStream] = {}
-        # Those that a changed policy ended: the next one may allow them again.
+        # Subscriptions that a changed policy ended: the next one may allow them again.
         self._forbidden: dict[str, Encoding] = {}
         self._unresolved: dict[str, SearchTimeout] = {}
-        # Bytes, of those that the memory budget counts.
+        # Bytes of the subscriptions that the memory budget counts.
         self._large: dict[str, int] = {}
         self._large_bytes = 0
 
@@ -101,7 +101,7 @@ class Subscriptions:
         self._authorizer.reserve_channels(verdict)
         pv = self._shared.hub.find(verdict.real_name)
         if pv is not None:
-            # Before it is joined, which would send its value.
+            # Check before joining, which would send its value.
             self._check_size(name, pv)
         stream = self._join(name, verdict, _for(encoding, verdict), past)
         if modified_record(verdict.real_name) is None:
@@ -138,7 +138,7 @@ class Subscriptions:
             self._send_lost(stream, refusal.message)
             self._outgoing.refuse(attrs.evolve(refusal, action="connect", pvname=name))
             hub, real_name = self._shared.hub, stream.pv.name
-            # Not within this call, in which the channel passes on its metadata.
+            # Later, because within this call the channel passes on its metadata.
             self._shared.soon(lambda: hub.close_unused(real_name))
         else:
             size = _size(stream.pv)
@@ -204,7 +204,7 @@ class Subscriptions:
         return streams if len(streams) == 1 or len(set(streams)) == len(streams) else ()
 
     def _live(self, encoding: Encoding) -> Table | None:
-        """Return the streams for names, as far as they are known."""
+        """Return the streams for those of the names that have one."""
         kind = self._authorizer.kind()
         if kind is None:
             return None
@@ -220,11 +220,11 @@ class Subscriptions:
     def _join(
         self, name: str, verdict: Verdict, encoding: Encoding, past: Past | None = None
     ) -> EncodedStream:
-        # A repeated request is answered again: leave first, so that the state is sent again.
+        # Leave first, so that a repeated request sends the state again.
         was_shown = self.end(name)
         outbox = self._outgoing.outbox
         stream = self._shared.publishers.join(name, verdict.real_name, encoding, outbox, past)
-        # By the name that all clients share: separate copies would be a third of the memory.
+        # Use the name that all clients share: separate copies would take a third of the memory.
         self._streams[stream.name] = stream
         if stream.pv.connected is None:
             if was_shown:
@@ -309,7 +309,7 @@ class SearchTimeout:
     stream: EncodedStream
 
     def end(self) -> None:
-        """Notify the client: it has waited long enough."""
+        """Notify the client that the PV was not found in time."""
         self.subscriptions.end_search(self)
 
 

@@ -17,7 +17,7 @@ GiveUp: TypeAlias = Callable[[Holder, Collection[str]], None]
 """Ends a client's searches for some names."""
 
 NAMES_PER_STEP = 100
-"""Names that are given up together, because it takes time to find who holds most."""
+"""Names that are given up together, because finding the client with most names takes time."""
 SHARE = 0.9
 """The share of a client, as a fraction of the average."""
 ROUNDS = 10
@@ -121,7 +121,7 @@ class UnresolvedNames:
 
 
 def _share(number: int, holders: int) -> float:
-    """Return the number of names that a client may have when others have to give way.
+    """Return the number of names that a client may have when others lose some.
 
     It is a little less than the average, so that the largest holder has several more than it, which
     are given up together, because finding the largest and ending subscriptions take time.

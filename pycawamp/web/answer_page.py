@@ -1,4 +1,4 @@
-"""Resources whose answers are created for each request."""
+"""Resources whose responses are created for each request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ JSON = "application/json"
 
 @attrs.frozen
 class Reply:
-    """The answer of a resource."""
+    """The response of a resource."""
 
     body: bytes
     status: HTTPStatus = HTTPStatus.OK
@@ -38,8 +38,8 @@ class Reply:
 
 
 @attrs.frozen
-class Asker:
-    """A client, and its quota."""
+class Requester:
+    """The client that sends a request, and its quota."""
 
     clients: Clients
     client: Peer
@@ -67,17 +67,17 @@ class Asker:
     ) -> Deferred[list[Message]]:
         """Send messages that have one reply each; fires with the replies."""
         exchange = Exchange(self.clients, self.client, self.quota, encoding)
-        request.notifyFinish().addBoth(lambda _: exchange.cut())
+        request.notifyFinish().addBoth(lambda _: exchange.abort())
         return exchange.ask(messages)
 
 
-Answer: TypeAlias = Callable[[Request, Asker], "Reply | Deferred[Reply]"]
+Answer: TypeAlias = Callable[[Request, Requester], "Reply | Deferred[Reply]"]
 
 
 class AnswerPage(Resource):
-    """Answers GET and HEAD, for all paths below it.
+    """Handles GET and HEAD, for all paths below it.
 
-    Pages of the origins that may open a WebSocket may read the answer.
+    Pages of the origins that may open a WebSocket may read the response.
     """
 
     isLeaf = True
@@ -97,7 +97,7 @@ class AnswerPage(Resource):
         self._answer = answer
 
     def render_GET(self, request: Request) -> int:
-        """Authenticate the request, then answer."""
+        """Authenticate the request, then respond."""
         _allow_origin(request, self._authentication.readers(request))
         pending = PendingRequest(self._authentication, request)
         return pending.authenticate(lambda client: self._enter(request, client), socket=True)
@@ -109,7 +109,7 @@ class AnswerPage(Resource):
         if full is not None:
             self._authentication.refusals.count(full, client.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        asker = Asker(self._clients, client, self._quotas.of(client))
+        requester = Requester(self._clients, client, self._quotas.of(client))
         disconnected: list[Failure] = []
         request.notifyFinish().addErrback(disconnected.append)
 
@@ -137,12 +137,12 @@ class AnswerPage(Resource):
                 self._log.failure("A request failed", failure)
                 Problem(500, "the gateway failed; its log says why").answer(request)
 
-        answering: Deferred[Any] = maybeDeferred(self._answer, request, asker)
+        answering: Deferred[Any] = maybeDeferred(self._answer, request, requester)
         answering.addCallback(answered).addErrback(failed)
 
 
 def _allow_origin(request: Request, readers: str | None) -> None:
-    """Allow pages of other origins to read the answer, with their user's login."""
+    """Allow pages of other origins to read the response, with their user's login."""
     origin = request.getHeader("origin")
     if readers is None or origin is None:
         return

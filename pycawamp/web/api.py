@@ -40,10 +40,10 @@ REQUEST_HEADERS = "Authorization, Content-Type, Last-Event-ID"
 SNAPSHOT_AGE = 1
 """Seconds for which a cache may keep a snapshot."""
 PREFLIGHT_AGE = 600
-"""Seconds for which a browser may keep the answer to a preflight request."""
+"""Seconds for which a browser may cache the response to a preflight request."""
 
 Act: TypeAlias = "Callable[[Request, Peer, str], Any]"
-"""Answers a request; the text is the PV name in its path, if any."""
+"""Handles a request; the text is the PV name in its path, if any."""
 
 
 class Api(Resource):
@@ -76,7 +76,7 @@ class Api(Resource):
         }
 
     def render(self, request: Request) -> int:
-        """Answer the request, or refuse it."""
+        """Handle the request, or refuse it."""
         origin = self._authentication.readers(request)
         if origin is not None:
             _allow_origin(request, origin)
@@ -126,7 +126,7 @@ class Api(Resource):
         except BadMessageError as mistake:
             Problem.of(mistake).answer(request)
 
-    # What can be asked for
+    # Requests
 
     def _read(self, request: Request, client: Peer, name: str) -> None:
         options = Query.parse(request.args, GET_OPTIONS, named=False).options
@@ -135,7 +135,7 @@ class Api(Resource):
 
     def _snapshot(self, request: Request, client: Peer, name: str) -> None:
         self._read_many(request, client, name)
-        # After that has raised nothing: errors are not to be cached.
+        # Only if that has not raised an error: errors must not be cached.
         is_public = client.user is None and not self._authentication.by_address
         scope = "public" if is_public else "private"
         request.setHeader("cache-control", f"{scope}, max-age={SNAPSHOT_AGE}")
@@ -164,7 +164,7 @@ class Api(Resource):
     def _stream_many(self, request: Request, client: Peer, _name: str) -> None:
         self._open_stream(request, client, _named(request, STREAM_OPTIONS))
 
-    # How it is answered
+    # Responses
 
     def _open_stream(self, request: Request, client: Peer, query: Query) -> None:
         _check_text_arrays(query)
@@ -181,7 +181,7 @@ class Api(Resource):
         put_together: Callable[[list[Message]], Message],
     ) -> None:
         exchange = Exchange(self._clients, client, self._quotas.of(client))
-        request.notifyFinish().addErrback(lambda _: exchange.cut())
+        request.notifyFinish().addErrback(lambda _: exchange.abort())
         done = exchange.ask(messages).addCallback(put_together)
         done.addCallback(self._respond, request, exchange)
         done.addErrback(self._failed)
@@ -225,7 +225,7 @@ class ApiRoute:
 
 
 def _allow_origin(request: Request, origin: str) -> None:
-    """Allow pages of another origin to read the answer."""
+    """Allow pages of another origin to read the response."""
     request.setHeader("access-control-allow-origin", origin)
     request.setHeader("access-control-expose-headers", "Retry-After, WWW-Authenticate")
     if origin != "*":
@@ -234,7 +234,7 @@ def _allow_origin(request: Request, origin: str) -> None:
 
 
 def _answer_preflight(request: Request, methods: Sequence[str]) -> None:
-    """Answer a preflight request, which browsers send before a page's request."""
+    """Respond to a preflight request, which browsers send before a page's request."""
     request.setResponseCode(204)
     request.setHeader("allow", ", ".join([*methods, "OPTIONS"]))
     if request.responseHeaders.hasHeader("access-control-allow-origin"):
@@ -278,7 +278,7 @@ def _json_body(request: Request) -> bytes:
         raise RefusalError(415, f"expected a body of type {JSON}, got {kind[:64]!a}")
     assert request.content is not None
     body: bytes = request.content.read()
-    # Any text that is one JSON value can stand in a message.
+    # Any text that is one JSON value can be a part of a message.
     load(body)
     return body
 
@@ -291,7 +291,7 @@ def _in_order(replies: list[Message]) -> Message:
     """Return the replies to numbered requests as one JSON array, without the numbers."""
     bodies: list[bytes] = [b""] * len(replies)
     for reply in replies:
-        # An id is the last key of a reply (docs/protocol.md).
+        # The id is the last key of a reply (docs/protocol.md).
         start, _, number = reply.payload.rpartition(b',"id":')
         bodies[int(number[:-1])] = start + b"}"
     return Message(b"[%b]" % b",".join(bodies))

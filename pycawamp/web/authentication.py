@@ -114,7 +114,7 @@ class Authentication:
         return self._restricted if self._by_address() else self._plain
 
     def readers(self, request: Request) -> str | None:
-        """Return whose pages may read the answer to a request: an origin, `*` or None."""
+        """Return the origin, or `*`, whose pages may read the response to a request; else None."""
         rules = self._rules
         if not rules.origins.restricted:
             return "*"
@@ -266,7 +266,7 @@ def without_token(reason: str) -> str:
 
 Enter: TypeAlias = Callable[[Peer], Any]
 Refuse: TypeAlias = Callable[[Request, RefusalError], None]
-"""Answers a request with a refusal."""
+"""Responds to a request with a refusal."""
 
 
 class PendingRequest:
@@ -291,11 +291,11 @@ class PendingRequest:
             self._request, socket=socket, required=required, by_address=by_address
         )
         done = Deferred.fromCoroutine(authenticating)
-        done.addCallback(self._enter_in_turn if socket else self._enter, enter)
+        done.addCallback(self._enter_throttled if socket else self._enter, enter)
         done.addErrback(self._refuse)
         return NOT_DONE_YET
 
-    def _enter_in_turn(self, peer: Peer, enter: Enter) -> Deferred[None]:
+    def _enter_throttled(self, peer: Peer, enter: Enter) -> Deferred[None]:
         return self._authentication.handshakes.call(lambda: self._enter(peer, enter))
 
     def _enter(self, peer: Peer, enter: Enter) -> None:
@@ -315,7 +315,7 @@ class PendingRequest:
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:
-    """Answer a request with a refusal."""
+    """Respond to a request with a refusal."""
     # Twisted has no reason phrase for some of them.
     request.setResponseCode(refusal.status, HTTPStatus(refusal.status).phrase.encode())
     request.setHeader("content-type", "text/plain; charset=utf-8")
@@ -341,7 +341,7 @@ class Guarded(Resource):
         self._required = required
 
     def render(self, request: Request) -> int:
-        """Authenticate the request, then answer."""
+        """Authenticate the request, then pass it to the page."""
 
         def enter(_: Peer) -> None:
             request.render(self._page)

@@ -38,7 +38,7 @@ from pycawamp.web.twisted_internals import (
 IDLE = 60.0
 """Seconds for which an idle connection is kept open."""
 READ_SIZE = 1024
-"""Bytes; the requests in them are answered before other clients are served."""
+"""Bytes read at once; the requests in them are handled before other clients are served."""
 HSTS = b"max-age=31536000"
 BODILESS = (b"GET", b"HEAD", b"OPTIONS")
 """Methods whose requests have no body."""
@@ -74,7 +74,7 @@ class GatewayHTTPChannel(HTTPChannel):
         limits = self.site.limits
         self.MAX_LENGTH = self.totalHeadersSize = limits.max_header
         super().connectionMade()  # type: ignore[no-untyped-call]
-        # Under TLS it is the TCP transport below that reads.
+        # With TLS, the TCP transport below reads.
         transport: Any = self.transport
         getattr(transport, "transport", transport).bufferSize = READ_SIZE
         self.site.channels.add(self)
@@ -91,7 +91,7 @@ class GatewayHTTPChannel(HTTPChannel):
         if is_blocked(self) and not is_answering(self):
             # Twisted continues to read if the transport became full while a request was answered.
             stop_reading(self)
-        # A request ends with an empty line: this one was answered, and another began.
+        # A request ends with an empty line: this one was handled, and another began.
         began = not data.endswith(b"\r\n\r\n") and not is_answering(self)
         if began and self._deadline is None and self.transport is not None and not self._refused:
             self._expect_request()
@@ -147,7 +147,7 @@ class GatewayHTTPChannel(HTTPChannel):
         return bool(persistent)
 
     def rawDataReceived(self, data: bytes) -> None:
-        """Keep data that arrives while a request is being answered; discard it after a refusal."""
+        """Keep data that arrives while a request is being handled; discard it after a refusal."""
         if not self._refused:
             super().rawDataReceived(data)
 
@@ -185,12 +185,12 @@ class GatewayHTTPChannel(HTTPChannel):
 
     def _too_slow(self) -> None:
         self._deadline = None
-        self.site.refusals.count("request too slow", self._who())
+        self.site.refusals.count("request too slow", self._client())
         self.transport.abortConnection()  # type: ignore[union-attr]
 
     def _refuse(self, kind: str, status: int) -> None:
         self._refused = True
-        self.site.refusals.count(kind, self._who())
+        self.site.refusals.count(kind, self._client())
         body = Problem(status, kind).body
         line = f"{status} {HTTPStatus(status).phrase}".encode()
         more = b"Allow: GET, HEAD, OPTIONS, PUT\r\n" if status == 405 else b""
@@ -198,7 +198,7 @@ class GatewayHTTPChannel(HTTPChannel):
         self.transport.write(answer)  # type: ignore[union-attr]
         self.loseConnection()  # type: ignore[no-untyped-call]
 
-    def _who(self) -> str:
+    def _client(self) -> str:
         return str(getattr(self.getPeer(), "host", "UNIX socket"))  # type: ignore[no-untyped-call]
 
     def _stop_waiting(self) -> None:
@@ -208,14 +208,14 @@ class GatewayHTTPChannel(HTTPChannel):
 
 
 class GatewayRequest(Request):
-    """A request with its body in memory; the answer has HSTS if it came by TLS."""
+    """A request with its body in memory; the response has HSTS if the request came by TLS."""
 
     def gotLength(self, length: int | None) -> None:
         """Create the buffer for the body, which is never written to a file."""
         self.content = BytesIO()
 
     def process(self) -> None:
-        """Answer the request."""
+        """Handle the request."""
         if self.isSecure():  # type: ignore[no-untyped-call]
             self.setHeader(b"strict-transport-security", HSTS)  # type: ignore[no-untyped-call]
         super().process()  # type: ignore[no-untyped-call]
@@ -229,12 +229,14 @@ def log_line(_timestamp: str, request: Request) -> str:
     path = request.path if request.path.startswith(b"/") else b"-"
     agent = request.getHeader(b"user-agent") or b"-"
     shown = [_shown(part) for part in (request.method, path, agent)]
-    who = getattr(request.getClientAddress(), "host", "-")
-    return f"{who} {timestamp} {shown[0]} {shown[1]} {request.code} {request.sentLength} {shown[2]}"
+    client = getattr(request.getClientAddress(), "host", "-")
+    return (
+        f"{client} {timestamp} {shown[0]} {shown[1]} {request.code} {request.sentLength} {shown[2]}"
+    )
 
 
-def _shown(text: bytes, most: int = 200) -> str:
-    return ascii(text[:most].decode("utf-8", "replace"))
+def _shown(text: bytes, length: int = 200) -> str:
+    return ascii(text[:length].decode("utf-8", "replace"))
 
 
 class GatewaySite(Site):

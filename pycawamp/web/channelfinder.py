@@ -19,17 +19,17 @@ from pycawamp.wire.v2.codec import loads
 
 CONNECT_TIMEOUT = 2.0
 TIMEOUT = 3.0
-"""Seconds for an answer."""
+"""Seconds until a request fails."""
 MAX_CHANNELS = 100
 """Maximum number of channels per request."""
 MAX_BYTES = 2**21
-"""Maximum bytes of an answer."""
+"""Maximum bytes of a response."""
 MAX_REQUESTS = 4
 """Maximum number of simultaneous requests."""
 KEPT = 200
-"""Maximum number of cached answers."""
+"""Maximum number of cached responses."""
 FRESH = 30.0
-"""Seconds for which answers are cached."""
+"""Seconds for which responses are cached."""
 _SEPARATORS = frozenset("|,;")
 """Separators of names in a query, which a part of a name cannot contain."""
 _DESCRIPTION = "recordDesc"
@@ -41,7 +41,7 @@ class ChannelFinderError(Exception):
 
 
 class ChannelFinder:
-    """Searches PV names with a ChannelFinder service, and caches its answers.
+    """Searches PV names with a ChannelFinder service, and caches its responses.
 
     `url` is that of the service, such as `http://cf.example.org:8080/ChannelFinder`.
     """
@@ -75,15 +75,15 @@ class ChannelFinder:
             done.errback(ChannelFinderError("too many requests to ChannelFinder at once"))
             return done
         self._under_way += 1
-        asked = Deferred.fromCoroutine(self._ask(text)).addTimeout(TIMEOUT, self._reactor)
-        return asked.addBoth(self._answered, text)
+        found = Deferred.fromCoroutine(self._request(text)).addTimeout(TIMEOUT, self._reactor)
+        return found.addBoth(self._answered, text)
 
     def close(self) -> Deferred[None]:
         """Close the connections."""
         closed: Deferred[None] = self._pool.closeCachedConnections()
         return closed
 
-    async def _ask(self, text: str) -> list[tuple[str, str]]:
+    async def _request(self, text: str) -> list[tuple[str, str]]:
         name = quote(f"*{text}*", safe="*")
         url = f"{self._url}?~name={name}&~size={MAX_CHANNELS}"
         headers = Headers({"Accept": ["application/json"], "User-Agent": ["pycaserver"]})

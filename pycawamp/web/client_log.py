@@ -38,13 +38,13 @@ class ClientLog:
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
         self._lines = TokenBucket(clock, RATE, BURST)
-        self._untold: Counter[str] = Counter()
+        self._omitted: Counter[str] = Counter()
         self._summary: IDelayedCall | None = None
 
     def connected(self, peer: Peer) -> ClientEntry:
         """Log a new client; return the argument of `disconnected`."""
         entry = ClientEntry(peer, self._clock.seconds())
-        if self._may_tell("connected"):
+        if self._may_log("connected"):
             self._log.info(
                 "Connected: {client}, user {user}, {agent}",
                 client=entry.peer.address,
@@ -55,7 +55,7 @@ class ClientLog:
 
     def disconnected(self, entry: ClientEntry, pvs: int, reason: str) -> None:
         """Log that a client has disconnected, the number of its PVs, and the reason."""
-        if self._may_tell("disconnected"):
+        if self._may_log("disconnected"):
             self._log.info(
                 "Disconnected: {client}, user {user}, {agent}, after {seconds:.1f} s "
                 "with {pvs} PVs: {reason}",
@@ -73,26 +73,26 @@ class ClientLog:
             self._summary.cancel()
             self._summarize()
 
-    def _may_tell(self, what: str) -> bool:
+    def _may_log(self, what: str) -> bool:
         if self._lines.take():
             return True
-        self._untold[what] += 1
+        self._omitted[what] += 1
         if self._summary is None:
             self._summary = self._clock.callLater(SUMMARY, self._summarize)
         return False
 
     def _summarize(self) -> None:
         self._summary = None
-        untold, self._untold = self._untold, Counter()
+        omitted, self._omitted = self._omitted, Counter()
         self._log.info(
             "Not logged individually: {connected} connected and {disconnected} disconnected "
             "clients",
-            connected=untold["connected"],
-            disconnected=untold["disconnected"],
+            connected=omitted["connected"],
+            disconnected=omitted["disconnected"],
         )
 
 
 def _shown(text: str) -> str:
     """Return a text sent by a client, escaped and truncated."""
-    cut = text[:MAX_TEXT] + ("…" if len(text) > MAX_TEXT else "")
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in cut) or "-"
+    shown = text[:MAX_TEXT] + ("…" if len(text) > MAX_TEXT else "")
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in shown) or "-"

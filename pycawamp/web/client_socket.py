@@ -85,18 +85,18 @@ class _TLSSender:
 
     def _flush(self, size: int) -> int:
         """Send what was encrypted: `size` bytes, and perhaps a message of TLS itself."""
-        most = size + (size // RECORD + 1) * RECORD_OVERHEAD
-        encrypted = _read_encrypted(self._tls, most)
+        max_size = size + (size // RECORD + 1) * RECORD_OVERHEAD
+        encrypted = _read_encrypted(self._tls, max_size)
         return self._send_encrypted(encrypted) if encrypted else 0
 
 
-def _read_encrypted(tls: SSL.Connection, most: int) -> bytes:
-    """Return all data that waits to be sent, which is not expected to be more than `most`."""
+def _read_encrypted(tls: SSL.Connection, max_size: int) -> bytes:
+    """Return all data that waits to be sent, which should not be more than `max_size` bytes."""
     parts = []
     with suppress(SSL.WantReadError):
         while True:
-            parts.append(tls.bio_read(most))
-            if len(parts[-1]) < most:
+            parts.append(tls.bio_read(max_size))
+            if len(parts[-1]) < max_size:
                 break
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

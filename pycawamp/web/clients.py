@@ -44,10 +44,10 @@ class Connection(Protocol):
 
     client: Peer
 
-    def hang_up(self, code: int, reason: str) -> None:
+    def close_connection(self, code: int, reason: str) -> None:
         """Close it with a WebSocket close code and a reason, if the transport has them."""
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close it immediately."""
 
     def check_client(self) -> None:
@@ -138,27 +138,27 @@ class Clients:
         Fires when all close frames have been sent.
         """
         started = self.clock.seconds()
-        asked: set[Connection] = set()
+        closed: set[Connection] = set()
         number = 0
 
-        def ask() -> None:
+        def close_some() -> None:
             nonlocal number
             share = (self.clock.seconds() - started) / seconds
             if share < LISTENING:
                 return
-            here = [each for each in self.connections if each not in asked]
+            here = [each for each in self.connections if each not in closed]
             if not self._is_leaving:
                 self._is_leaving, number = True, len(here)
             left = number * max(0.0, 1 - (share - LISTENING) / (1 - LISTENING))
             for connection in here[: max(0, len(here) - int(left))]:
-                asked.add(connection)
-                connection.hang_up(1001, "the gateway is stopping")
+                closed.add(connection)
+                connection.close_connection(1001, "the gateway is stopping")
             if not int(left) or not here:
-                asking.stop()
+                closing.stop()
 
-        asking = LoopingCall(ask)
-        asking.clock = self.clock
-        done = asking.start(DRAIN_STEP)
+        closing = LoopingCall(close_some)
+        closing.clock = self.clock
+        done = closing.start(DRAIN_STEP)
         # What is still open after a failure is closed by close_all.
         done.addErrback(lambda failure: self._failures.failure("Draining failed", failure))
         return done.addCallback(lambda _: None)
@@ -176,7 +176,7 @@ class Clients:
         self._all_closed = done
         self._cutting = self.clock.callLater(patience, self._cut)
         for connection in list(self.connections):
-            connection.hang_up(1001, "the gateway is stopping")
+            connection.close_connection(1001, "the gateway is stopping")
         return done
 
     def _left(self, address: str) -> None:
@@ -190,4 +190,4 @@ class Clients:
 
     def _cut(self) -> None:
         for connection in list(self.connections):
-            connection.cut()
+            connection.abort()

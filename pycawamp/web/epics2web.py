@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
+from pycawamp.web.answer_page import Answer, AnswerPage, Reply, Requester
 from pycawamp.web.authentication import Authentication, Guarded, RefusalError
 from pycawamp.web.clients import Clients
 from pycawamp.web.jquery import jquery_resource
@@ -67,33 +67,33 @@ def _resources(authentication: Authentication) -> IResource:
 
 @attrs.frozen
 class Pages:
-    """Answers requests."""
+    """Handles requests."""
 
     _clients: Clients
     _authentication: Authentication
 
-    def caget(self, request: Request, asker: Asker) -> Reply | Deferred[Reply]:
-        """Answer with the values of PVs, in the order of the request, or with the first error."""
+    def caget(self, request: Request, requester: Requester) -> Reply | Deferred[Reply]:
+        """Return the values of PVs, in the order of the request, or the first error."""
         callback = self._callback(request)
         names = [text_of(raw) for raw in request.args.get(b"pv", [])]
         if not names:
             return _jsonp(b'{"data":[]}', callback)
         encoding = Encoding(CAGet(labels=b"n" not in request.args))
         messages = [f"{number} {name}".encode() for number, name in enumerate(names)]
-        replied = asker.exchange(request, encoding, messages).addCallback(_in_order)
+        replied = requester.exchange(request, encoding, messages).addCallback(_in_order)
         return replied.addCallback(_jsonp, callback)
 
-    def healthcheck(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer with the PVs that were lost at least half a minute ago."""
+    def healthcheck(self, _request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return the PVs that were lost at least half a minute ago."""
         hub = self._clients.shared.hub
-        asker.charge(len(hub) / A_TOKEN)
+        requester.charge(len(hub) / A_TOKEN)
         lost: list[dict[str, str]] = []
         now = self._clients.clock.seconds()
 
         def steps() -> Iterator[None]:
             for number, pv in enumerate(hub.pvs, 1):
                 is_lost = pv.connected is False and pv.refusal is None and now - pv.since > PATIENCE
-                if is_lost and pv.subscribers and asker.may_read(pv.name):
+                if is_lost and pv.subscribers and requester.may_read(pv.name):
                     minutes = f"{(now - pv.since) / 60:.1f}"
                     lost.append({"name": pv.name, "disconnected_minutes": minutes})
                 if number % PVS_PER_STEP == 0:
@@ -104,7 +104,7 @@ class Pages:
         return done.addCallback(lambda _: Reply(dumps(lost), status if lost else HTTPStatus.OK))
 
     def _callback(self, request: Request) -> str | None:
-        """Return the function that a script calls; None: the answer is JSON."""
+        """Return the function that a script calls; None: the response is JSON."""
         given = request.args.get(b"jsonp")
         if given is None:
             return None

@@ -37,7 +37,7 @@ class Exchange:
     """Sends the messages of an HTTP request to a new session, and collects the replies.
 
     The session ends when all its requests have finished. The client counts as connected until then,
-    even if it is answered earlier.
+    even if the response was sent earlier.
     """
 
     framing = MESSAGES
@@ -53,9 +53,9 @@ class Exchange:
         self._replies: list[Message] = []
         self._replied: Deferred[list[Message]] = Deferred()
         self._session: Session | None = clients.sessions.open(
-            self, client, encoding, self.hang_up, quota
+            self, client, encoding, self.close_connection, quota
         )
-        # A request is a line of the access log.
+        # Requests are logged in the access log.
         clients.add(self, logged=False)
 
     def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
@@ -82,7 +82,7 @@ class Exchange:
         self._clients.shared.budget.requests -= self.backlog
         self.backlog = 0
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """End the session: its client has disconnected, or the gateway stops."""
         if self._session is not None:
             self._session.close()
@@ -91,7 +91,7 @@ class Exchange:
         self._replied.cancel()
         self.release()
 
-    def hang_up(self, code: int, reason: str) -> None:
+    def close_connection(self, code: int, reason: str) -> None:
         """Do nothing: the reply has the error, and there will be no other request."""
 
     def check_client(self) -> None:

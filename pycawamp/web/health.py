@@ -15,7 +15,7 @@ from twisted.web.server import NOT_DONE_YET, Request
 from pycawamp.wire.v2.codec import dumps
 
 TIMEOUT = 2.0
-"""Seconds within which a backend must answer."""
+"""Seconds within which a backend must respond."""
 
 
 @attrs.define(eq=False)
@@ -67,7 +67,7 @@ class Liveness:
 
 
 class Health(Resource):
-    """Answers 200 while the event loop and Channel Access work, and `readiness` has no problem.
+    """Returns 200 while the event loop and Channel Access work, and `readiness` has no problem.
 
     No login is required, because it returns nothing else.
     """
@@ -80,7 +80,7 @@ class Health(Resource):
         self._readiness = readiness
 
     def render_GET(self, request: Request) -> int:
-        """Answer the request."""
+        """Handle the request."""
         self._answer(request)
         return NOT_DONE_YET
 
@@ -94,10 +94,10 @@ class Health(Resource):
         if problem is None:
             problem = yield self._liveness.problem()
         if not gone:
-            _tell(request, problem)
+            _respond(request, problem)
 
 
-def _tell(request: Request, problem: str | None) -> None:
+def _respond(request: Request, problem: str | None) -> None:
     status = HTTPStatus.OK if problem is None else HTTPStatus.SERVICE_UNAVAILABLE
     body = dumps({"status": "ok"} if problem is None else {"status": "unavailable", "why": problem})
     request.setResponseCode(status, status.phrase.encode())

@@ -16,7 +16,7 @@ NAMES = ("jquery.min.js", "jquery.js")
 
 
 def jquery_resource(headers: Mapping[str, str]) -> Resource:
-    """Return jQuery as installed, in whichever version; if it is not, what to do about it."""
+    """Return the installed jQuery, in any version; without one, a page that says what to do."""
     path = _find()
     if path is None:
         return NoJQuery()  # type: ignore[no-untyped-call]
@@ -29,7 +29,7 @@ class NoJQuery(Resource):
     isLeaf = True
 
     def render_GET(self, request: Request) -> bytes:
-        """Say that it is not here."""
+        """Respond that jQuery is not installed."""
         request.setResponseCode(404)
         request.setHeader("content-type", "text/plain; charset=utf-8")
         return (

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
-from pycawamp.web.answer_page import Asker, Reply
+from pycawamp.web.answer_page import Reply, Requester
 from pycawamp.web.authentication import RefusalError
 from pycawamp.web.name_index import NameIndex
 from pycawamp.web.query import text_of
@@ -159,7 +159,7 @@ def _pvs(groups: list[Any]) -> Iterator[str]:
 
 @attrs.frozen
 class LayoutPage:
-    """Answers `/layouts` with the names of the layouts, and `/layouts/NAME` with a layout.
+    """Returns the names of the layouts at `/layouts`, and a layout at `/layouts/NAME`.
 
     `in_thread` calls a blocking function.
     """
@@ -167,13 +167,13 @@ class LayoutPage:
     _folder: LayoutFolder
     _in_thread: Callable[..., Deferred[Any]]
 
-    def __call__(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer a request.
+    def __call__(self, request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return the response to a request.
 
         Raises:
             RefusalError: There is no such layout.
         """
-        asker.charge(1)
+        requester.charge(1)
         path = [text_of(part) for part in request.postpath or [] if part]
         if len(path) > 1:
             raise RefusalError(404, "expected /layouts or /layouts/NAME")

@@ -25,7 +25,7 @@ from pycawamp.web.password_verifier import PasswordVerifier, VerifierBusyError
 from pycawamp.web.tokens import BadTokenError, TokenKey, read_key
 
 DELAY = 1.0
-"""Seconds until a failed login is answered: longer than a hash takes, so that all are equal."""
+"""Seconds until a failed login is reported: longer than a hash takes, so that all are equal."""
 
 
 @attrs.frozen
@@ -149,7 +149,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
             under_way.append(answer)
         else:
             self._under_way[tried] = [answer]
-            Deferred.fromCoroutine(self._try(credentials, host)).addBoth(self._tell, tried)
+            Deferred.fromCoroutine(self._try(credentials, host)).addBoth(self._checked, tried)
         return await answer
 
     async def _try(self, credentials: Credentials, host: str) -> Peer:
@@ -172,7 +172,7 @@ class Logins(FileWatcher[tuple[Passwords | None, TokenKey | None]]):
         self._login_throttle.succeeded(host)
         return peer
 
-    def _tell(self, result: Peer | Failure, tried: tuple[Credentials, str]) -> None:
+    def _checked(self, result: Peer | Failure, tried: tuple[Credentials, str]) -> None:
         for answer in self._under_way.pop(tried):
             answer.callback(result)
 

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from pycawamp.pv.hub import PVHub
-from pycawamp.web.answer_page import Asker, Reply
+from pycawamp.web.answer_page import Reply, Requester
 from pycawamp.web.channelfinder import ChannelFinder, ChannelFinderError
 from pycawamp.web.name_index import NameIndex, NamePattern
 from pycawamp.web.query import text_of
@@ -46,21 +46,21 @@ class NameSources:
 
 @attrs.frozen
 class NamePage:
-    """Answers `/names?part=TEXT` with names from all sources that the client may read."""
+    """Returns names from all sources that the client may read, for `/names?part=TEXT`."""
 
     _hub: PVHub
     _sources: NameSources
 
-    def __call__(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer a request.
+    def __call__(self, request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return the response to a request.
 
         Raises:
             BadMessageError: The query is invalid.
         """
         text = _part(request.args)
-        search = _Search(NamePattern.of(text), asker)
-        asker.charge(len(self._hub) / A_TOKEN)
-        cooperate = asker.clients.shared.cooperator.cooperate
+        search = _Search(NamePattern.of(text), requester)
+        requester.charge(len(self._hub) / A_TOKEN)
+        cooperate = requester.clients.shared.cooperator.cooperate
         parts: list[Deferred[Any]] = [cooperate(search.carried(self._hub)).whenDone()]
         for source, index in self._sources.indexes.items():
             parts.append(index().addCallback(search.take_index, source))
@@ -78,7 +78,7 @@ class _Search:
     """A search: the names found, and those that the client may read."""
 
     _pattern: NamePattern
-    _asker: Asker
+    _requester: Requester
     _found: dict[str, dict[str, str]] = attrs.Factory(lambda: {GATEWAY: {}})
     """The names and descriptions by source; the gateway's own are first."""
     _sources: dict[str, str] = attrs.Factory(dict)
@@ -101,7 +101,7 @@ class _Search:
 
     def take_index(self, index: NameIndex, source: str) -> None:
         """Add matching names of an index."""
-        self._asker.quota.requests.charge(len(index) / AN_INDEX_TOKEN)
+        self._requester.quota.requests.charge(len(index) / AN_INDEX_TOKEN)
         self._found[source] = dict(islice(index.matching(self._pattern), MAX_FOUND))
 
     def take_channels(self, channels: list[tuple[str, str]]) -> None:
@@ -111,7 +111,7 @@ class _Search:
         }
 
     def failed(self, failure: Failure) -> None:
-        """Record that ChannelFinder has not answered."""
+        """Record that ChannelFinder has not responded."""
         failure.trap(ChannelFinderError)
         self._problem = str(failure.value)
 
@@ -121,7 +121,7 @@ class _Search:
             for name in found:
                 self._sources.setdefault(name, source)
         for number, name in enumerate(sorted(self._sources, key=self._pattern.place), 1):
-            if self._asker.may_read(name):
+            if self._requester.may_read(name):
                 self._chosen.append(name)
             if len(self._chosen) >= MAX_NAMES:
                 return
@@ -130,7 +130,7 @@ class _Search:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The answer."""
+        """The response."""
         names = [
             {"name": name, "description": self._described(name), "source": self._sources[name]}
             for name in self._chosen

@@ -181,7 +181,7 @@ def _schemas() -> Schema:
                 {"type": ["number", "string"]},
                 {"type": "array", "items": {"type": ["number", "string"]}},
             ],
-            "description": "The value must match the PV's type; otherwise the answer is 422",
+            "description": "The value must match the PV's type; otherwise the response is 422",
         },
         "Problem": {
             "type": "object",

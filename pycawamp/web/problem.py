@@ -74,7 +74,7 @@ class Problem:
         return dumps(content | {key: value for key, value in known.items() if value is not None})
 
     def answer(self, request: Request) -> None:
-        """Answer a request with the problem."""
+        """Respond to a request with the problem."""
         headers = self.headers
         if self.status in {429, 503} and "Retry-After" not in dict(headers):
             headers = (*headers, ("Retry-After", RETRY_AFTER))
@@ -83,7 +83,7 @@ class Problem:
 
 
 def refuse(request: Request, refusal: RefusalError) -> None:
-    """Answer a request with a refusal."""
+    """Respond to a request with a refusal."""
     Problem(refusal.status, refusal.text, headers=refusal.headers).answer(request)
 
 

@@ -53,7 +53,7 @@ class PVNames(FileWatcher[NameIndex]):
     def refuse(self, failure: Failure) -> None:
         """Log why the previous names are kept."""
         if failure.check(NamesFileError):
-            self._log.error("{error}; the previous names stay", error=failure.value)
+            self._log.error("{error}; the previous names stay in use", error=failure.value)
         else:
             self._log.failure("The file of PV names could not be read again", failure)
 

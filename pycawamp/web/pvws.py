@@ -16,7 +16,7 @@ from twisted.web.server import Request
 
 from pycawamp.pv.interfaces import PVState
 from pycawamp.sessions.session import Session
-from pycawamp.web.answer_page import Answer, AnswerPage, Asker, Reply
+from pycawamp.web.answer_page import Answer, AnswerPage, Reply, Requester
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.clients import Clients
 from pycawamp.web.jquery import jquery_resource
@@ -67,37 +67,37 @@ def pvws_pages(clients: Clients, authentication: Authentication, socket: IResour
 
 @frozen
 class Pages:
-    """Answers requests."""
+    """Handles requests."""
 
     _clients: Clients
     _started: float = field(factory=time.time)
 
-    def info(self, _request: Request, _asker: Asker) -> Reply:
-        """Answer with the name, the version and the start time."""
+    def info(self, _request: Request, _requester: Requester) -> Reply:
+        """Return the name, the version and the start time."""
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._started))
         what = f"pycaserver {version('pycaserver')}, Python {platform.python_version()}"
         return Reply(dumps({"start_time": started, "jre": what}))
 
-    def summary(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer with all sockets, and the number of PVs of each."""
-        return self._work(asker, self._summarize(), self._pvs)
+    def summary(self, _request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return all sockets, and the number of PVs of each."""
+        return self._work(requester, self._summarize(), self._pvs)
 
-    def socket(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer with all sockets, or with one, and the PVs that the client may read."""
+    def socket(self, request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return all sockets, or one, and the PVs that the client may read."""
         path = [text_of(part) for part in request.postpath or () if part]
-        return self._work(asker, self._list(asker, path[0] if path else None), self._pvs)
+        return self._work(requester, self._list(requester, path[0] if path else None), self._pvs)
 
-    def pool(self, _request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer with the number of subscribers of each PV."""
-        return self._work(asker, self._count(asker), len(self._clients.shared.hub))
+    def pool(self, _request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return the number of subscribers of each PV."""
+        return self._work(requester, self._count(requester), len(self._clients.shared.hub))
 
-    def pvget(self, request: Request, asker: Asker) -> Deferred[Reply]:
-        """Answer with the value of a PV."""
+    def pvget(self, request: Request, requester: Requester) -> Deferred[Reply]:
+        """Return the value of a PV."""
         names = request.args.get(b"name", [])
         if len(names) != 1:
             raise BadMessageError("bad_request", 'expected "name" with a PV name')
         name = text_of(names[0]).encode()
-        return asker.exchange(request, Encoding(PVGet()), [name]).addCallback(_value)
+        return requester.exchange(request, Encoding(PVGet()), [name]).addCallback(_value)
 
     @property
     def _sessions(self) -> list[Session]:
@@ -107,9 +107,9 @@ class Pages:
     def _pvs(self) -> int:
         return sum(len(session.subscriptions) for session in self._sessions)
 
-    def _work(self, asker: Asker, work: Iterator[Any], pvs: int) -> Deferred[Reply]:
-        """Execute steps, some per reactor iteration; the last value they yield is the answer."""
-        asker.charge(pvs / A_TOKEN)
+    def _work(self, requester: Requester, work: Iterator[Any], pvs: int) -> Deferred[Reply]:
+        """Execute steps, some per reactor iteration; the last value they yield is the response."""
+        requester.charge(pvs / A_TOKEN)
         last: list[Any] = [None]
 
         def steps() -> Iterator[None]:
@@ -134,7 +134,7 @@ class Pages:
             yield
         yield {"sockets": sockets}
 
-    def _list(self, asker: Asker, path: str | None) -> Iterator[Any]:
+    def _list(self, requester: Requester, path: str | None) -> Iterator[Any]:
         sockets = []
         room = MAX_NAMES
         for session in self._sessions:
@@ -142,7 +142,7 @@ class Pages:
                 continue
             pvs: list[dict[str, str]] = []
             for number, (name, pv) in enumerate(session.subscriptions.pvs[:room], 1):
-                if asker.may_read(pv.name):
+                if requester.may_read(pv.name):
                     pvs.append({"name": name, "value": _text(pv)})
                 if number % PVS_PER_STEP == 0:
                     yield
@@ -151,10 +151,10 @@ class Pages:
             yield
         yield {"sockets": sockets}
 
-    def _count(self, asker: Asker) -> Iterator[Any]:
+    def _count(self, requester: Requester) -> Iterator[Any]:
         counts = []
         for number, pv in enumerate(self._clients.shared.hub.pvs, 1):
-            if asker.may_read(pv.name):
+            if requester.may_read(pv.name):
                 counts.append({"refs": len(pv.subscribers), "pv": pv.name})
             if number % PVS_PER_STEP == 0:
                 yield

@@ -42,8 +42,8 @@ class ReportPage(Resource):
         self._report = report
 
     def render_GET(self, request: Request) -> int:
-        """Authenticate the request, then answer."""
-        # Pages of other origins or host names may not read it by their visitors' rights.
+        """Authenticate the request, then respond."""
+        # Pages of other origins or host names may not read it with their visitors' rights.
         return PendingRequest(self._authentication, request).authenticate(
             lambda peer: self._answer(request, peer),
             socket=True,

@@ -41,7 +41,7 @@ class MonitorResource(Resource):
         self._authentication = authentication
 
     def render(self, request: Request) -> int:
-        """Upgrade the connection, or answer with an error."""
+        """Upgrade the connection, or respond with an error."""
 
         def enter(peer: Peer) -> None:
             self._enter(request, peer)
@@ -50,13 +50,13 @@ class MonitorResource(Resource):
 
     def _enter(self, request: Request, peer: Peer) -> None:
         if "websocket" not in (request.getHeader("upgrade") or "").lower():
-            # Autobahn would answer itself, with a redirection to a URL in the query.
+            # Autobahn itself would respond with a redirection to a URL in the query.
             raise RefusalError(426, "for WebSockets only", (("Upgrade", "websocket"),))
         full = self._factory.clients.full(peer.host)
         if full is not None:
             self._authentication.refusals.count(full, peer.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        # Other Sites than the gateway's do not count connections.
+        # Sites other than the gateway's do not count connections.
         count = getattr(request.channel, "count", None)
         protocols = _Protocols(self._factory, peer, self._encoding, count)
         body = WebSocketResource(protocols).render(request)

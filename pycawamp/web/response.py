@@ -19,7 +19,7 @@ CHUNK = 2**16
 
 
 def send(request: Request, body: bytes, mime_type: str, status: HTTPStatus = HTTPStatus.OK) -> None:
-    """Answer a request with a small body."""
+    """Respond to a request with a small body."""
     _set_head(request, body, mime_type, status)
     request.write(b"" if request.method == b"HEAD" else body)
     request.finish()
@@ -54,7 +54,7 @@ def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
     *,
     status: HTTPStatus = HTTPStatus.OK,
 ) -> Deferred[None]:
-    """Answer a request; fires when the body has been written, or the client has disconnected.
+    """Respond to a request; fires when the body is written, or the client has disconnected.
 
     A client that reads nothing of a large body for `stall_timeout` seconds is dropped.
     """

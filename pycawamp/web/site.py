@@ -177,7 +177,7 @@ class Answer(Resource):
         return body
 
     def render_HEAD(self, request: Request) -> bytes:
-        """Answer without the body, which Twisted would log as a mistake."""
+        """Respond without the body, which Twisted would log as an error."""
         request.setHeader("content-length", str(len(self.render_GET(request))))
         return b""
 
@@ -193,7 +193,7 @@ class Redirect(Resource):
         self._keeps_query = keeps_query
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer with the location."""
+        """Respond with the location."""
         request.setHeader("cache-control", "no-store")
         request.setResponseCode(303)
         _, mark, query = request.uri.partition(b"?")
@@ -216,7 +216,7 @@ class Configuration(Resource):
         self._headers = headers
 
     def render(self, request: Request) -> int:
-        """Authenticate the request, then answer."""
+        """Authenticate the request, then respond."""
         logins = self._authentication.logins
         takes_passwords = logins is not None and logins.takes_passwords
 
@@ -244,7 +244,7 @@ class Logout(Resource):
         self._page = (STATIC / "logged-out.html").read_bytes()
 
     def render_GET(self, request: Request) -> bytes:
-        """Answer 401 with the page."""
+        """Respond with 401 and the page."""
         request.setResponseCode(401)
         for challenge in self._logins.challenges:
             request.responseHeaders.addRawHeader("www-authenticate", challenge)

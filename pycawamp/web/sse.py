@@ -53,7 +53,7 @@ class EventStream:
             self.transport, clients.slow_consumers, client.address, EVENTS
         )
         self._session = clients.sessions.open(
-            self._client_transport, client, VERSION_1, self.hang_up, quota
+            self._client_transport, client, VERSION_1, self.close_connection, quota
         )
         self._client_transport.start(self._session.outbox)
         self._expiry = clients.expiry(self._has_expired)
@@ -78,24 +78,24 @@ class EventStream:
     def handle(self, _data: bytes) -> None:
         """Continue to process a long list."""
         if not self.is_ended:
-            self._session.go_on()
+            self._session.process_next()
 
     def comment(self) -> None:
         """Send a comment."""
         self._session.outbox.append(COMMENT)
 
-    def hang_up(self, code: int, reason: str) -> None:
+    def close_connection(self, code: int, reason: str) -> None:
         """Close the connection; HTTP has no code or reason for the end of a body."""
         if self.is_ended:
             return
         self._why = f"{reason} ({code})"
         self._end_session()
-        self._closing = self._clients.clock.callLater(CLOSING, self.cut)
+        self._closing = self._clients.clock.callLater(CLOSING, self.abort)
         self._channel.loseConnection()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close the connection immediately."""
-        self._client_transport.cut()
+        self._client_transport.abort()
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
@@ -109,7 +109,7 @@ class EventStream:
     def _log_out(self, reason: BadMessageError) -> None:
         if not self.is_ended:
             self._session.outgoing.refuse(reason)
-        self.hang_up(1008, reason.message)
+        self.close_connection(1008, reason.message)
 
     def _end_session(self) -> None:
         if not self.is_ended:
@@ -137,12 +137,12 @@ class EventStreams:
         self._silent: DelayLine[EventStream] = DelayLine(clients.clock, interval, self._comment)
 
     def open(self, request: Request, client: Peer, quota: Quota, message: bytes) -> None:
-        """Answer a request with the events that a request of the protocol causes."""
+        """Respond to a request with the events that a request of the protocol causes."""
         request.setHeader("content-type", MIME_TYPE)
         request.setHeader("cache-control", "no-store")
         request.setHeader("x-content-type-options", "nosniff")
-        # Events are handed to the socket as they are, the same bytes for all clients: the body
-        # is not chunked, and ends with the connection.
+        # Events are passed to the socket unchanged, the same bytes for all clients: the body is
+        # not chunked, and ends with the connection.
         request.setHeader("connection", "close")
         request.clientproto = b"HTTP/1.0"
         request.write(b"")

@@ -48,7 +48,7 @@ class StatusReport:
     Args:
         source: The gateway.
         decide: Returns what a user at an address may do with a PV.
-        asked: Returns the configuration of searches for PVs, without secrets.
+        search_variables: Returns the configuration of searches for PVs, without secrets.
     """
 
     def __init__(
@@ -56,12 +56,12 @@ class StatusReport:
         source: StatisticsSource,
         hub: PVHub,
         decide: Callable[[str, str | None, str], Verdict],
-        asked: Callable[[], Mapping[str, str]],
+        search_variables: Callable[[], Mapping[str, str]],
     ) -> None:
         self._source = source
         self._hub = hub
         self._decide = decide
-        self._asked = asked
+        self._search_variables = search_variables
         self._rates = Rates()
         self._started = time.time()
         self._page = (STATIC / "status.html").read_bytes()
@@ -80,11 +80,11 @@ class StatusReport:
             query = _query(request.args)
         except BadMessageError as mistake:
             raise RefusalError(400, mistake.message) from None
-        asker = {USER: peer.user or "", HOST: peer.host}
-        return dumps(self.content(asker | query)), "application/json"
+        client = {USER: peer.user or "", HOST: peer.host}
+        return dumps(self.content(client | query)), "application/json"
 
     def content(self, query: Mapping[str, str]) -> dict[str, Any]:
-        """Return the answer to a query."""
+        """Return the response to a query."""
         now = time.time()
         found = self._source.statistics(each_channel=False)
         iocs = self._iocs(found.delays.by_ioc)
@@ -190,7 +190,7 @@ class StatusReport:
                 f"the access rules do not let {user or 'anonymous'} at {host} read it"
             )
         elif pv is not None:
-            content |= self._around(pv, iocs)
+            content |= self._source_of(pv, iocs)
         alias = {"real_name": verdict.real_name} if verdict.real_name != name else {}
         access = {
             "user": user,
@@ -201,10 +201,10 @@ class StatusReport:
         }
         return content | {"name": name} | alias | {"access": access}
 
-    def _around(self, pv: PV, iocs: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return where the gateway searches for a PV, or what is known of its IOC."""
+    def _source_of(self, pv: PV, iocs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return where the gateway searches for a PV, or the state of its IOC."""
         if pv.connected is None:
-            return {"asked": dict(self._asked())}
+            return {"asked": dict(self._search_variables())}
         if pv.described is None or not pv.described.host:
             return {}
         return {"ioc": next(each for each in iocs if each["host"] == pv.described.host)}

@@ -11,13 +11,13 @@ _MASKED = 0x80
 _MEDIUM = 126
 
 
-def take_text(data: bytes, at: int, most: int) -> tuple[bytes, int] | None:
+def take_text(data: bytes, at: int, max_size: int) -> tuple[bytes, int] | None:
     """Return the text message in the frame at a position.
 
     Args:
         data: The received data.
         at: The position of a frame.
-        most: Maximum bytes of a message.
+        max_size: Maximum bytes of a message.
 
     Returns:
         The text and the position after the frame. None if there is no such message: the frame is
@@ -35,18 +35,18 @@ def take_text(data: bytes, at: int, most: int) -> tuple[bytes, int] | None:
     elif size > _MEDIUM:
         return None
     end = start + size
-    if size < 0 or end > len(data) or size > most:
+    if size < 0 or end > len(data) or size > max_size:
         return None
     text = _unmasked(data[start:end], data[start - 4 : start])
     return (text, end) if _is_utf8(text) else None
 
 
-def begins_text(data: bytes, most: int) -> bool:
-    """Return whether data is the beginning of a text message that is worth waiting for.
+def begins_text(data: bytes, max_size: int) -> bool:
+    """Return whether data is the beginning of a text message for whose rest to wait.
 
     Args:
         data: The remaining received data.
-        most: Maximum bytes of a message to wait for.
+        max_size: Maximum bytes of a message to wait for.
     """
     if len(data) < 2:
         return data == b"" or data[0] == _FIN_TEXT
@@ -57,7 +57,7 @@ def begins_text(data: bytes, most: int) -> bool:
         size, header = data[2] << 8 | data[3], 8
     elif size > _MEDIUM:
         return False
-    return data[0] == _FIN_TEXT and 0 <= size <= most and len(data) < header + size
+    return data[0] == _FIN_TEXT and 0 <= size <= max_size and len(data) < header + size
 
 
 def _unmasked(payload: bytes, mask: bytes) -> bytes:

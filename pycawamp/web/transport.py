@@ -49,7 +49,7 @@ class ClientTransport:
         """The reason why the client was dropped, if it was."""
         self.counted = 0
         """Unsent bytes that are counted by the memory budget."""
-        # Under TLS the bytes wait in the TCP transport below.
+        # With TLS, the bytes wait in the TCP transport below.
         self._socket = getattr(transport, "transport", transport)
         self._socket.bufferSize = READ_SIZE
         self._send = direct_sender(transport)
@@ -66,14 +66,14 @@ class ClientTransport:
         """Release the outbox: the connection is closed."""
         self._outbox = None
         if not self._socket.connected:
-            # It would be kept, and no longer counted, until the slow client is checked.
+            # Otherwise it would be kept, but not counted, until the slow client is checked.
             discard_unsent(self._socket)
         self._slow_consumers.count(self, 0)
 
     def write(self, data: bytes) -> None:
         """Send frames as far as the socket accepts them now; the transport keeps the rest."""
         if self.dropped is not None:
-            # It is connected until the next iteration of the reactor, and its last frame cut off.
+            # It is connected until the next reactor iteration, but its last frame is incomplete.
             return
         if not self.backlog and self.transport.connected:
             left = self._send(data)
@@ -92,7 +92,7 @@ class ClientTransport:
         if self.backlog > HIGH_WATER and not self.is_paused:
             self._pause()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close the connection now; a slow reader still gets the data in the kernel."""
         if self.backlog:
             self.transport.abortConnection()
@@ -145,7 +145,7 @@ class SlowConsumerMonitor:
         self._clock = clock
         self._timeout = timeout
         self._budget = budget
-        # Those with unsent data. A dict, as an ordered set.
+        # Clients with unsent data. A dict, as an ordered set.
         self._counted: dict[ClientTransport, None] = {}
         self._recount: IDelayedCall | None = None
         self._watched: DelayLine[tuple[ClientTransport, int, int]] = DelayLine(
@@ -166,7 +166,7 @@ class SlowConsumerMonitor:
             self._recount = None
 
     def has_room(self, size: int) -> bool:
-        """Return whether a client may have so many more unsent bytes."""
+        """Return whether a client may have this number of additional unsent bytes."""
         return size <= HIGH_WATER or self._budget.has_room(size)
 
     def count(self, client_transport: ClientTransport, backlog: int) -> None:

@@ -57,7 +57,7 @@ def can_encrypt(transport: BufferingTLSTransport) -> bool:
 
 
 def is_answering(channel: HTTPChannel) -> bool:
-    """Return whether a request of the connection is being answered."""
+    """Return whether a request of the connection is being handled."""
     return bool(channel._handlingRequest)
 
 
@@ -67,15 +67,15 @@ def method_of(channel: HTTPChannel) -> bytes:
 
 
 def is_blocked(channel: HTTPChannel) -> bool:
-    """Return whether answers are waiting for the client to read."""
+    """Return whether responses are waiting for the client to read."""
     return bool(channel._waitingForTransport)
 
 
 def has_more_requests(channel: HTTPChannel) -> bool:
-    """Return whether data has arrived while a request was being answered."""
+    """Return whether data has arrived while a request was being handled."""
     return bool(channel._dataBuffer)
 
 
 def stop_reading(channel: HTTPChannel) -> None:
-    """Stop reading until the answers have been read."""
+    """Stop reading until the responses have been read."""
     channel._networkProducer.pauseProducing()

@@ -33,7 +33,7 @@ class SocketLimits:
     """Limits of a client's connection."""
 
     ping_interval: float = 20.0
-    """Seconds between pings, at least 1; a client that answers none within another is dropped."""
+    """Seconds between pings, at least 1; a client without a pong in this time is dropped."""
     stall_timeout: float = 30.0
     """Seconds after which a client that reads nothing of its pending data is dropped."""
     max_message: int = 2**20
@@ -107,7 +107,7 @@ class MonitorProtocol(InflatingProtocol):
             self.transport, self.factory.clients.slow_consumers, self.client.address, framing
         )
         self.session = self.factory.clients.sessions.open(
-            client_transport, self.client, self.encoding, self.hang_up
+            client_transport, self.client, self.encoding, self.close_connection
         )
         client_transport.start(self.session.outbox)
         self.factory.clients.add(self)
@@ -131,7 +131,7 @@ class MonitorProtocol(InflatingProtocol):
         """Continue with the last message, then parse received data."""
         self._has_frames = False
         if self.session is not None:
-            self.session.go_on()
+            self.session.process_next()
         if self._is_between_messages:
             data, self.data = self.data + data, b""  # type: ignore[has-type]
             data = self._take_texts(data)
@@ -152,10 +152,10 @@ class MonitorProtocol(InflatingProtocol):
         )
 
     def _take_texts(self, data: bytes) -> bytes:
-        """Handle text messages while there is time; return the rest for Autobahn."""
-        at, most, session = 0, self.maxMessagePayloadSize, self.session
+        """Handle text messages within the slice's time; return the rest for Autobahn."""
+        at, max_size, session = 0, self.maxMessagePayloadSize, self.session
         while self.session is session and session is not None and not session.is_busy:
-            taken = take_text(data, at, most)
+            taken = take_text(data, at, max_size)
             if taken is None:
                 break
             text, at = taken
@@ -190,12 +190,12 @@ class MonitorProtocol(InflatingProtocol):
         else:
             text = "there is no memory for the message; try again later"
             self._explain(BadMessageError("overloaded", text))
-            self.hang_up(TRY_AGAIN_LATER, text)
+            self.close_connection(TRY_AGAIN_LATER, text)
 
     def onMessageFrameEnd(self) -> None:
         """Count a fragment; the last one is counted with its message."""
         if not self.current_frame.fin and self.session is not None:
-            self.session.may_ask()
+            self.session.allow_request()
 
     def onMessageEnd(self) -> None:
         """Handle a whole message."""
@@ -210,15 +210,15 @@ class MonitorProtocol(InflatingProtocol):
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Pass a whole message to the session."""
-        if self.session is not None and self.session.outgoing.takes_answers():
+        if self.session is not None and self.session.outgoing.reads_replies():
             self.session.receive(payload, isBinary)
 
     def onPing(self, payload: bytes) -> None:
-        """Answer; pings count as requests."""
+        """Reply with a pong; pings count as requests."""
         if (
             self.session is not None
-            and self.session.outgoing.takes_answers()
-            and self.session.may_ask()
+            and self.session.outgoing.reads_replies()
+            and self.session.allow_request()
         ):
             super().onPing(payload)
 
@@ -231,17 +231,17 @@ class MonitorProtocol(InflatingProtocol):
             return bool(super().processControlFrame())
         self.control_frame_data = None
         if self.session is not None:
-            self.session.may_ask()
+            self.session.allow_request()
         return True
 
-    def hang_up(self, code: int, reason: str) -> None:
+    def close_connection(self, code: int, reason: str) -> None:
         """Close the connection with a code and a reason."""
         if self.state == self.STATE_OPEN:
-            # Not sendClose, which lets applications use no code below 3000 but 1000.
+            # Not sendClose, which does not let applications use codes below 3000 except 1000.
             self.sendCloseFrame(code, reason.encode())
 
     def onAutoPingTimeout(self) -> None:
-        """Drop a client that answers no pings, unless its pong may wait behind its requests."""
+        """Drop a client that sends no pong, unless its pong may be queued behind its requests."""
         clients = self.factory.clients
         if self in clients.read_scheduler:
             again = clients.clock.callLater(self.autoPingTimeout, self.onAutoPingTimeout)
@@ -249,10 +249,10 @@ class MonitorProtocol(InflatingProtocol):
         else:
             super().onAutoPingTimeout()
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Close the connection immediately."""
         if self._client_transport is not None:
-            self._client_transport.cut()
+            self._client_transport.abort()
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
@@ -309,7 +309,7 @@ class MonitorProtocol(InflatingProtocol):
     def _log_out(self, reason: BadMessageError) -> None:
         if self.session is not None:
             self.session.outgoing.refuse(reason)
-        self.hang_up(1008, reason.message)
+        self.close_connection(1008, reason.message)
 
     def _end_session(self) -> None:
         if self._expiry is not None:

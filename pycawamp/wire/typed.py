@@ -1,4 +1,4 @@
-"""Parsing of messages with a `type`, as the protocols of other gateways have them."""
+"""Parsing of messages with a `type`, as in the protocols of other gateways."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.testing import GatewayFixture
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.ioc_case import IOCTestCase
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, send_request
 from tests.support.service_case import MemoryServiceTestCase
 
 GATED = """
@@ -133,8 +133,8 @@ class Reloaded(SynchronousTestCase):
         watcher.startService()
         self.addCleanup(watcher.stopService)
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "X").write)
-        for wanted, writes in (("A=1", True), ("A=2", False)):
-            path.write_text(GATED.replace("A=1", wanted))
+        for condition, writes in (("A=1", True), ("A=2", False)):
+            path.write_text(GATED.replace("A=1", condition))
             done = watcher.reload()
             # Until the file has settled, and is looked at once more.
             gateway.advance(watcher.settle + watcher.interval)
@@ -172,14 +172,14 @@ class Reloaded(SynchronousTestCase):
         users = [f"user{number}" for number in range(5)]
         for user in users:
             session = gateway.sessions.open(Page(), Peer("test", user=user), VERSION_1)
-            ask(session, "connect", "X")
+            send_request(session, "connect", "X")
         policy.changes = 20
         gateway.sessions.reauthorize()
         while gateway.clock.getDelayedCalls() and policy.changes:
             gateway.clock.advance(0)
-        self.assertEqual(sorted(policy.asked[-10:][:5]), users)
+        self.assertEqual(sorted(policy.deciding_users[-10:][:5]), users)
         gateway.clock.advance(0)
-        self.assertEqual(sorted(policy.asked[-5:]), users)
+        self.assertEqual(sorted(policy.deciding_users[-5:]), users)
 
 
 @implementer(IPolicy)
@@ -190,11 +190,11 @@ class _Restless:
     changes = 0
 
     def __init__(self) -> None:
-        self.asked: list[str | None] = []
+        self.deciding_users: list[str | None] = []
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """Allow everything, and change."""
-        self.asked.append(user)
+        self.deciding_users.append(user)
         if self.changes:
             self.changes -= 1
             self.gateway.sessions.reauthorize()

@@ -27,9 +27,9 @@ class Watching(SynchronousTestCase):
         self.access.write_text("ASG(DEFAULT) {RULE(1,READ)}\n")
         self.clock = Clock()
         self.events = LogEvents()
-        self.received: list[Policy] = []
+        self.policies: list[Policy] = []
         self.watcher = self.made(AccessFiles(self.pvlist, self.access))
-        self.watcher.listen(self.received.append)
+        self.watcher.listen(self.policies.append)
         self.watcher.startService()
         self.addCleanup(self.watcher.stopService)
 
@@ -50,7 +50,7 @@ class Watching(SynchronousTestCase):
         self.assertTrue(verifyObject(IPolicy, self.watcher))
         self.assertEqual([self.serves(pv) for pv in "AB"], [True, False])
         self.wait()
-        self.assertEqual(self.received, [])
+        self.assertEqual(self.policies, [])
 
     def test_bad_at_first(self) -> None:
         """With invalid files, no watcher is created; the error has the position."""
@@ -60,12 +60,12 @@ class Watching(SynchronousTestCase):
 
     def test_change(self) -> None:
         """A changed file comes into force, and then listeners get the new policy."""
-        seen: list[bool] = []
-        self.watcher.listen(lambda policy: seen.append(self.watcher.policy is policy))
+        is_current: list[bool] = []
+        self.watcher.listen(lambda policy: is_current.append(self.watcher.policy is policy))
         self.pvlist.write_text("B.* ALLOW\n")
         self.wait()
         self.assertEqual([self.serves(pv) for pv in "AB"], [False, True])
-        self.assertEqual((len(self.received), seen), (1, [True]))
+        self.assertEqual((len(self.policies), is_current), (1, [True]))
 
     def test_each_file(self) -> None:
         """The access security file is watched as well."""
@@ -80,7 +80,7 @@ class Watching(SynchronousTestCase):
             self.wait(1)
         self.pvlist.write_text("B ALLOW\n")
         self.wait(1)
-        self.assertEqual((self.errors(), self.received), ([], []))
+        self.assertEqual((self.errors(), self.policies), ([], []))
         self.wait(1)
         self.assertTrue(self.serves("B"))
 
@@ -98,7 +98,7 @@ class Watching(SynchronousTestCase):
         self.pvlist.write_text("B ALLOW\nC PERMIT\n")
         self.wait(10)
         self.assertEqual([self.serves(pv) for pv in "AB"], [True, False])
-        self.assertEqual((self.received, len(self.errors())), ([], 1))
+        self.assertEqual((self.policies, len(self.errors())), ([], 1))
         self.assertIn(f"{self.pvlist}:2:3: expected ALLOW, DENY or ALIAS", self.errors()[0])
         self.assertIn("stay in force", self.errors()[0])
         self.assertIsNotNone(self.watcher.error)
@@ -130,7 +130,7 @@ class Watching(SynchronousTestCase):
         self.wait()
         self.assertTrue(self.successResultOf(reload))
         self.assertTrue(self.serves("B"))
-        self.assertEqual(len(self.received), 2)
+        self.assertEqual(len(self.policies), 2)
         self.pvlist.write_text("B")
         reload = self.watcher.reload()
         self.wait()
@@ -168,8 +168,8 @@ class Watching(SynchronousTestCase):
             self.assertTrue(self.successResultOf(reload))
         self.assertTrue(watcher.decide(None, "192.0.2.1", None, "C").read)
 
-    def test_mistake_of_ours(self) -> None:
-        """Whatever error occurs while files are read, the old rules stay in force."""
+    def test_unexpected_error(self) -> None:
+        """If any error occurs while files are read, the old rules stay in force."""
         watcher = PolicyWatcher(
             AccessFiles(self.pvlist, self.access),
             self.clock,

@@ -9,7 +9,7 @@ from zope.interface import implementer
 
 from pycawamp.access import IPolicy
 from pycawamp.access.interfaces import Verdict
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 
 
 @implementer(IPolicy)
@@ -36,7 +36,7 @@ class ForbiddenOptionsTests(SynchronousTestCase):
 
     def connect(self, **options: Any) -> list[Any]:
         """Connect; return what the client gets."""
-        ask(self.session, "connect", "a", **options)
+        send_request(self.session, "connect", "a", **options)
         return self.received()
 
     def allow(self, allows: bool) -> list[Any]:
@@ -69,7 +69,7 @@ class ForbiddenOptionsTests(SynchronousTestCase):
 
     def test_refused_at_first(self) -> None:
         """A PV that was never allowed is not restored."""
-        ask(self.session, "disconnect", "a")
+        send_request(self.session, "disconnect", "a")
         self.policy.allows = False
         self.assertEqual(self.connect(text=True), ["forbidden"])
         self.assertEqual(self.allow(True), [])

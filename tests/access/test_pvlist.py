@@ -213,7 +213,7 @@ class Spelling(SynchronousTestCase):
             self.assertIsNone(real(pvlist, name), name)
         self.assertEqual(real(pvlist, "X"), "X")
 
-    def test_allow_is_as_asked(self) -> None:
+    def test_allow_requested_name(self) -> None:
         """ALLOW applies to the requested name: for one field, nothing else is served."""
         pvlist = lines(r".*\.DESC ALLOW")
         self.assertEqual(real(pvlist, "X.DESC"), "X.DESC")
@@ -253,7 +253,7 @@ class Spelling(SynchronousTestCase):
         grants = pvlist.resolve("X.DESC", HOST).grants
         self.assertEqual([one.asg for one in grants], ["open"])
 
-    def test_unfit_names(self) -> None:
+    def test_invalid_names(self) -> None:
         """A name with a control character, without characters, or too long is never served."""
         pvlist = lines(".* ALLOW", "(?s:.*) ALLOW", "!x ALLOW")
         for name in ("", "X\0Y", "X\n", "X\x7f", "\ud800", "X" * (MAX_NAME + 1), "ü" * 251):
@@ -264,6 +264,6 @@ class Spelling(SynchronousTestCase):
         for name in ("X" * MAX_NAME, "ü" * 250):
             self.assertEqual(real(lines(".* ALLOW"), checked_name(name)), name)
 
-    def test_unfit_real_name(self) -> None:
+    def test_invalid_real_name(self) -> None:
         """An alias that results in an empty name serves nothing."""
         self.assertIsNone(real(lines(r"a(x?) ALIAS \1"), "a"))

@@ -22,11 +22,11 @@ class Changing:
     def __init__(self) -> None:
         self.forbidden = "-"
         self.real_names: dict[str, str] = {}
-        self.asked = 0
+        self.decisions = 0
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
         """Decide."""
-        self.asked += 1
+        self.decisions += 1
         may_read = not pv.startswith(self.forbidden)
         return Verdict(may_read, False, self.real_names.get(pv, pv), False, ())
 
@@ -42,7 +42,7 @@ class ReauthorizeTests(SynchronousTestCase):
             self.gateway.backend.add(name, 1)
         self.sessions: list[Session] = []
         self.pages = [self.page() for _ in range(3)]
-        self.policy.asked = 0
+        self.policy.decisions = 0
 
     def page(self) -> Page:
         """A client's page."""
@@ -50,7 +50,7 @@ class ReauthorizeTests(SynchronousTestCase):
         self.sessions.append(session)
         session.receive(json.dumps({"action": "connect", "pvs": NAMES}).encode())
         while session.is_busy:
-            session.go_on()
+            session.process_next()
         self.gateway.flush_cycle()
         page.take()
         return page
@@ -74,7 +74,7 @@ class ReauthorizeTests(SynchronousTestCase):
         self.gateway.sessions.reauthorize()
         ended = [name for name in NAMES if name.startswith("pv1")]
         self.assertEqual(self.refused(), [ended] * 3)
-        self.assertEqual(self.policy.asked, len(NAMES))
+        self.assertEqual(self.policy.decisions, len(NAMES))
         for name in NAMES:
             self.gateway.backend.set(name, 2)
         self.gateway.flush_cycle()
@@ -112,7 +112,7 @@ class ReauthorizeTests(SynchronousTestCase):
         """The call itself makes no decision: other clients are served between the steps."""
         self.policy.forbidden = "pv"
         self.gateway.sessions.reauthorize()
-        self.assertEqual(self.policy.asked, 0)
+        self.assertEqual(self.policy.decisions, 0)
 
     def test_newest_counts(self) -> None:
         """A second change replaces the first, whose remaining steps are dropped."""
@@ -128,4 +128,4 @@ class ReauthorizeTests(SynchronousTestCase):
         self.gateway.sessions.reauthorize()
         self.gateway.sessions.close()
         self.gateway.flush_cycle()
-        self.assertEqual(self.policy.asked, 0)
+        self.assertEqual(self.policy.decisions, 0)

@@ -59,11 +59,11 @@ class ReloadTests(MemoryServiceTestCase):
         self.addCleanup(globalLogPublisher.removeObserver, self.log)
 
     @inlineCallbacks
-    def hang_up(self, text: str = "New access rules are in force") -> Any:
+    def reload(self, text: str = "New access rules are in force") -> Any:
         """Send this process a SIGHUP; fires when the result was logged."""
-        said = self.log.until(text)
+        lines = self.log.until(text)
         os.kill(os.getpid(), signal.SIGHUP)
-        yield said
+        yield lines
 
     @inlineCallbacks
     def test_forbidden(self) -> Any:
@@ -74,7 +74,7 @@ class ReloadTests(MemoryServiceTestCase):
         client.send({"action": "connect", "pvs": ["X", "Y"]})
         yield client.until(msg_type="monitor", pvname="Y")
         self.write("pvlist", ".* ALLOW\nX DENY\n")
-        yield self.hang_up()
+        yield self.reload()
         lost = yield client.receive()
         self.assertEqual((lost["pvname"], lost["conn"]), ("X", False))
         error = yield client.receive()
@@ -94,7 +94,7 @@ class ReloadTests(MemoryServiceTestCase):
         metadata = yield client.until(msg_type="metadata")
         self.assertFalse(metadata["write_access"])
         self.write("acf", "ASG(DEFAULT) {RULE(1,WRITE)}")
-        yield self.hang_up()
+        yield self.reload()
         metadata = yield client.until(msg_type="metadata")
         self.assertTrue(metadata["write_access"])
 
@@ -107,7 +107,7 @@ class ReloadTests(MemoryServiceTestCase):
         client.send("X")
         yield client.until(msg_type="monitor")
         self.write("pvlist", "X DNY\n")
-        yield self.hang_up(f"{pvlist}:1:")
+        yield self.reload(f"{pvlist}:1:")
         client.send("Y")
         error = yield client.receive()
         self.assertEqual(error["code"], "forbidden")
@@ -137,7 +137,7 @@ class ReloadTests(MemoryServiceTestCase):
         monitor = yield client.until(msg_type="monitor")
         self.assertEqual(monitor["value"], 1.5)
         self.write("pvlist", "Z ALIAS Y\n")
-        yield self.hang_up()
+        yield self.reload()
         monitor = yield client.until(msg_type="monitor")
         self.assertEqual((monitor["pvname"], monitor["value"]), ("Z", 2.5))
 
@@ -151,7 +151,7 @@ class ReloadTests(MemoryServiceTestCase):
         client.send({"action": "connect", "pvs": ["X", "Y", "Z"], "text": True})
         yield client.until(msg_type="monitor", pvname="Y")
         self.write("pvlist", "none ALLOW\n")
-        yield self.hang_up()
+        yield self.reload()
         yield client.until(code="forbidden", pvname="Y")
         client.send({"action": "list"})
         listed = yield client.until(msg_type="list")
@@ -159,7 +159,7 @@ class ReloadTests(MemoryServiceTestCase):
         client.send({"action": "disconnect", "pv": "Y"})
         self.backend.set("X", 3)
         self.write("pvlist", ".* ALLOW\n")
-        yield self.hang_up()
+        yield self.reload()
         connection = yield client.receive()
         self.assertEqual((connection["pvname"], connection["conn"]), ("X", True))
         monitor = yield client.receive()
@@ -178,7 +178,7 @@ class ReloadTests(MemoryServiceTestCase):
         client.send("X")
         yield client.until(msg_type="monitor")
         self.write("pvlist", "Y ALLOW\n")
-        yield self.hang_up()
+        yield self.reload()
         yield client.until(code="forbidden")
         client.send("Y")
         error = yield client.receive()
@@ -226,7 +226,7 @@ class ReloadTests(MemoryServiceTestCase):
         yield client.until(msg_type="monitor")
         for text in ("", "# PVs of the ring\n", "EVALUATION ORDER ALLOW, DENY\n"):
             self.write("pvlist", text)
-            yield self.hang_up(f"{pvlist}:")
+            yield self.reload(f"{pvlist}:")
         self.backend.set("X", 3)
         monitor = yield client.receive()
         self.assertEqual((monitor["msg_type"], monitor["value"]), ("monitor", 3))
@@ -238,21 +238,21 @@ class SignalTests(TestCase):
     @inlineCallbacks
     def test_chain(self) -> Any:
         """A previous handler of the signal is called too, and restored at the end."""
-        received: list[str] = []
-        before = signal.signal(signal.SIGHUP, lambda *_: received.append("before"))
+        called_handlers: list[str] = []
+        before = signal.signal(signal.SIGHUP, lambda *_: called_handlers.append("before"))
         self.addCleanup(signal.signal, signal.SIGHUP, before)
         called: Deferred[None] = Deferred()
         reloading = HangupReloader(
-            reactor, [lambda: received.append("ours"), lambda: called.callback(None)]
+            reactor, [lambda: called_handlers.append("ours"), lambda: called.callback(None)]
         )
         reloading.startService()
         os.kill(os.getpid(), signal.SIGHUP)
         yield called
-        self.assertEqual(received, ["before", "ours"])
+        self.assertEqual(called_handlers, ["before", "ours"])
         reloading.stopService()
         os.kill(os.getpid(), signal.SIGHUP)
         yield deferLater(reactor, 0)
-        self.assertEqual(received, ["before", "ours", "before"])
+        self.assertEqual(called_handlers, ["before", "ours", "before"])
 
     @inlineCallbacks
     def test_other_thread(self) -> Any:

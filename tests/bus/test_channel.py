@@ -1,4 +1,4 @@
-"""A PV of an edge while its owner changes, and the parser of what a NATS server sends."""
+"""A PV of an edge while its owner changes, and the parser of NATS's protocol."""
 
 from __future__ import annotations
 
@@ -20,35 +20,35 @@ from pycawamp.pv.values import FieldType, Metadata, Reading, Status
 
 
 @implementer(ISink)
-class Seen:
-    """What the hub is told of a PV."""
+class SinkRecorder:
+    """Records what the channel reports about a PV."""
 
     def __init__(self) -> None:
         self.messages: list[Any] = []
 
     def metadata(self, metadata: Metadata) -> None:
-        """Note metadata."""
+        """Record metadata."""
         self.messages.append(metadata)
 
     def connection(self, connected: bool) -> None:
-        """Note a state."""
+        """Record a state."""
         self.messages.append(connected)
 
     def refused(self, reason: str) -> None:
-        """Note a state."""
+        """Record a state."""
         self.messages.append(reason)
 
     def reading(self, reading: Reading) -> None:
-        """Note a value."""
+        """Record a value."""
         self.messages.append(reading.value)
 
     def overloaded(self) -> None:
-        """Note that there are no values."""
+        """Record that there are no values."""
         self.messages.append("overloaded")
 
 
 class Ingest:
-    """Takes the place of a Link: notes what is asked of it."""
+    """Takes the place of a Link, and records requests."""
 
     def __init__(self) -> None:
         self.open_now = False
@@ -56,20 +56,20 @@ class Ingest:
         self.rates: list[float | None] = []
 
     def open(self, channel: Channel) -> None:
-        """Note that it is asked for."""
+        """Record that the PV is requested."""
         self.open_now = True
         self.rates.append(channel.rate)
 
     def limit(self, channel: Channel) -> None:
-        """Note that another rate is asked for."""
+        """Record that another rate is requested."""
         self.rates.append(channel.rate)
 
     def close(self, _channel: Channel) -> None:
-        """Note that it is not asked for."""
+        """Record that the PV is released."""
         self.open_now = False
 
     def send(self, channel: Channel, number: int) -> None:
-        """Send a value, whose time stamp is as large."""
+        """Send a value; its time stamp is the same number."""
         reading = Reading(0, 0, 1000 + number, 0, number)
         if channel.owner is as_link(self):
             channel.reading(reading)
@@ -78,12 +78,12 @@ class Ingest:
 
 
 def as_link(ingest: Ingest) -> Link:
-    """The ingest, for the types."""
+    """The ingest with the type of a Link."""
     return cast("Link", ingest)
 
 
 class Waits:
-    """Lets nothing happen by itself; counts what is waited for."""
+    """Calls no channel by itself; counts the timeouts."""
 
     overlaps = 0
 
@@ -101,18 +101,18 @@ METADATA = Metadata(FieldType.DOUBLE, 1)
 class ChannelTests(SynchronousTestCase):
     """Changes of owner."""
 
-    def channel(self) -> tuple[Channel, Seen, Ingest]:
-        """A PV that its first owner has told about, up to the value 0."""
-        seen, first, self.waits = Seen(), Ingest(), Waits()
-        sink = cast("ISink", seen)
+    def channel(self) -> tuple[Channel, SinkRecorder, Ingest]:
+        """Return a PV whose first owner has sent its state, with the value 0."""
+        recorder, first, self.waits = SinkRecorder(), Ingest(), Waits()
+        sink = cast("ISink", recorder)
         channel = Channel("ca://X", 1, 0, sink, self.waits, lambda _channel: None, {})
         channel.move_to(as_link(first))
         self.introduce(channel, first)
         first.send(channel, 0)
-        return channel, seen, first
+        return channel, recorder, first
 
     def introduce(self, channel: Channel, ingest: Ingest) -> None:
-        """Tell the state."""
+        """Send the state."""
         channel.opened(as_link(ingest))
         channel.metadata(as_link(ingest), METADATA)
         channel.connection(as_link(ingest), True)
@@ -120,8 +120,8 @@ class ChannelTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.integers(-3, 6), st.lists(st.booleans(), min_size=40, max_size=60))
     def test_orderly(self, lead: int, turns: list[bool]) -> None:
-        """Whoever of both owners is ahead, each value is passed on once, and in order."""
-        channel, seen, first = self.channel()
+        """Whichever owner is ahead, each value is passed on once, and in order."""
+        channel, sink, first = self.channel()
         second = Ingest()
         channel.move_to(as_link(second))
         self.introduce(channel, second)
@@ -132,19 +132,19 @@ class ChannelTests(SynchronousTestCase):
                 ingest.send(channel, numbers[ingest])
                 numbers[ingest] += 1
         for _ in range(20):
-            # Then the old owner gets level, and the new one goes on.
+            # Then the old owner catches up, and the new one continues.
             for ingest in (first, second):
                 if ingest.open_now:
                     ingest.send(channel, numbers[ingest])
                     numbers[ingest] += 1
-        values = seen.messages[2:]
-        self.assertEqual(seen.messages[:2], [METADATA, True])
+        values = sink.messages[2:]
+        self.assertEqual(sink.messages[:2], [METADATA, True])
         self.assertEqual(values, list(range(len(values))))
         self.assertFalse(first.open_now)
 
     def test_owner_dies(self) -> None:
-        """The state is told once more only if it changes; values that were seen are dropped."""
-        channel, seen, first = self.channel()
+        """The state is reported again only if it has changed; repeated values are dropped."""
+        channel, sink, first = self.channel()
         first.send(channel, 1)
         channel.ingest_lost(as_link(first))
         second = Ingest()
@@ -152,11 +152,11 @@ class ChannelTests(SynchronousTestCase):
         self.introduce(channel, second)
         for number in (1, 2, 3):
             second.send(channel, number)
-        self.assertEqual(seen.messages, [METADATA, True, 0, 1, 2, 3])
+        self.assertEqual(sink.messages, [METADATA, True, 0, 1, 2, 3])
 
     def test_given_up(self) -> None:
-        """A PV that nobody serves is lost after a while; then its value comes again."""
-        channel, seen, first = self.channel()
+        """A PV without an owner is lost after a timeout; then its value is sent again."""
+        channel, sink, first = self.channel()
         channel.ingest_lost(as_link(first))
         channel.expect()
         channel.give_up(channel.expectation)
@@ -164,24 +164,24 @@ class ChannelTests(SynchronousTestCase):
         channel.move_to(as_link(second))
         self.introduce(channel, second)
         second.send(channel, 0)
-        self.assertEqual(seen.messages, [METADATA, True, 0, False, True, 0])
+        self.assertEqual(sink.messages, [METADATA, True, 0, False, True, 0])
 
     def test_not_there(self) -> None:
         """A new owner that does not find the PV does not replace one that does."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         second = Ingest()
         channel.move_to(as_link(second))
         channel.opened(as_link(second))
         channel.connection(as_link(second), False)
         channel.end_overlap(as_link(second))
         first.send(channel, 1)
-        self.assertEqual(seen.messages, [METADATA, True, 0, 1])
+        self.assertEqual(sink.messages, [METADATA, True, 0, 1])
         channel.move_to(as_link(first))
         self.assertFalse(second.open_now)
 
     def test_old_owner_is_late(self) -> None:
-        """An old owner that has not sent what the new one began with is waited for."""
-        channel, seen, first = self.channel()
+        """The switch waits for an old owner that has not sent the new one's first value."""
+        channel, sink, first = self.channel()
         second = Ingest()
         channel.move_to(as_link(second))
         self.introduce(channel, second)
@@ -192,13 +192,13 @@ class ChannelTests(SynchronousTestCase):
         for number in (1, 2, 3):
             first.send(channel, number)
         second.send(channel, 5)
-        self.assertEqual(seen.messages, [METADATA, True, 0, 1, 2, 3, 4, 5])
+        self.assertEqual(sink.messages, [METADATA, True, 0, 1, 2, 3, 4, 5])
         self.assertFalse(first.open_now)
 
     def test_old_owner_gets_nothing(self) -> None:
-        """One whose PV is lost is replaced at once, and after a while by one that is ahead."""
+        """An owner that lost the PV is replaced at once; by one that is ahead, after a timeout."""
         for is_lost in (True, False):
-            channel, seen, first = self.channel()
+            channel, sink, first = self.channel()
             second = Ingest()
             channel.move_to(as_link(second))
             self.introduce(channel, second)
@@ -208,12 +208,12 @@ class ChannelTests(SynchronousTestCase):
             while first.open_now:
                 self.assertLess(self.waits.overlaps, 10)
                 channel.end_overlap(as_link(second))
-            self.assertEqual(seen.messages, [METADATA, True, 0, 3])
+            self.assertEqual(sink.messages, [METADATA, True, 0, 3])
             self.assertEqual(self.waits.overlaps == 1, is_lost)
 
     def test_repeats(self) -> None:
         """When a stream starts again, its updates are passed on unless they are the same."""
-        channel, seen, first = self.channel()
+        channel, sink, first = self.channel()
         for status, value in (
             (Status("DEVICE", "hot"), 1.0),
             (Status("DEVICE", "hotter"), 1.0),
@@ -226,11 +226,11 @@ class ChannelTests(SynchronousTestCase):
                 channel.opened(as_link(first))
                 channel.reading(Reading(status, 0, 2000, 0, value))
         self.assertEqual(
-            repr(seen.messages[3:]), repr([1.0, 1.0, math.nan, math.nan, "1", ["a", "b"]])
+            repr(sink.messages[3:]), repr([1.0, 1.0, math.nan, math.nan, "1", ["a", "b"]])
         )
 
     def test_rates(self) -> None:
-        """All owners are told what rate is wanted, once."""
+        """The rate is requested from all owners, once."""
         channel, _, first = self.channel()
         for rate in (2.0, 2.0, None):
             channel.limit(rate)
@@ -243,32 +243,32 @@ class ChannelTests(SynchronousTestCase):
 
 
 class Received:
-    """What a connection to a NATS server has brought."""
+    """Records the events of a connection to a NATS server."""
 
     def __init__(self) -> None:
         self.all: list[Any] = []
 
     def opened(self, _protocol: NATSProtocol) -> None:
-        """Note it."""
+        """Record the event."""
         self.all.append("open")
 
     def received(self, number: int, message: Message) -> None:
-        """Note it."""
+        """Record the event."""
         self.all.append((number, message))
 
     def refused(self, reason: str) -> None:
-        """Note it."""
+        """Record the event."""
         self.all.append(reason)
 
     def writable(self) -> None:
-        """Note it."""
+        """Record the event."""
 
     def closed(self, _reason: str) -> None:
-        """Note it."""
+        """Record the event."""
 
 
 class Transport(StringTransport):
-    """A transport as TCP has it."""
+    """A transport with the interface of TCP's."""
 
     def setTcpNoDelay(self, _enabled: bool) -> None:
         """Do nothing."""
@@ -293,7 +293,7 @@ class ProtocolTests(SynchronousTestCase):
     """The client's side of NATS's protocol."""
 
     def feed(self, parts: list[bytes]) -> tuple[list[Any], Transport]:
-        """What these pieces of a stream bring."""
+        """Return the events for these pieces of a stream."""
         received, transport = Received(), Transport()
         protocol = NATSProtocol(received, Credentials("n"), lambda _transport: None, False)
         protocol.makeConnection(transport)  # type: ignore[no-untyped-call]
@@ -304,7 +304,7 @@ class ProtocolTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
     def test_pieces(self, cuts: list[int]) -> None:
-        """However the stream is cut, the same messages come."""
+        """However the stream is divided, the same messages are parsed."""
         edges = [0, *sorted(cuts), len(STREAM)]
         parts = [STREAM[a:b] for a, b in pairwise(edges)]
         found, transport = self.feed([part for part in parts if part])
@@ -312,7 +312,7 @@ class ProtocolTests(SynchronousTestCase):
         self.assertIn(b"PONG\r\n", transport.value())
 
     def test_other_protocols(self) -> None:
-        """What is no NATS server is left."""
+        """A connection to another server than NATS is closed."""
         for stream in (
             b"HTTP/1.1 400 Bad Request\r\n",
             b"MSG a\r\n",

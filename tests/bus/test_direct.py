@@ -1,4 +1,4 @@
-"""Updates of the bus that need no Python: clients get the same messages as by Python."""
+"""Updates of the bus that bypass Python: clients get the same messages as with Python."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ READINGS = st.builds(
 
 
 class Nothing:
-    """Takes the place of a NATS client and of what is to happen later."""
+    """Takes the place of a NATS client and of timeouts."""
 
     is_open = True
 
@@ -72,7 +72,7 @@ class Nothing:
 
 @implementer(IWriter)
 class Writer:
-    """Keeps what a client gets."""
+    """Stores the frames of a client."""
 
     backlog = 0
     framing = WEBSOCKET
@@ -81,7 +81,7 @@ class Writer:
         self.data = b""
 
     def write(self, data: bytes) -> None:
-        """Keep it."""
+        """Store frames."""
         self.data += data
 
 
@@ -125,7 +125,7 @@ class DirectEdge:
         return cast(IHandle, self.channel)
 
     def take(self, ingest: int, records: Sequence[Record]) -> int:
-        """Take what an ingest has sent; return how many updates it had."""
+        """Handle bursts of an ingest; return their number of updates."""
         link, updates = self.links[ingest], 0
         for _, body in bodies(records):
             self.numbers[ingest] += 1
@@ -136,7 +136,7 @@ class DirectEdge:
         return updates
 
     def introduce(self, ingest: int, field_type: FieldType) -> None:
-        """Have an ingest send the PV's state."""
+        """Send the PV's state from an ingest."""
         metadata = metadata_record(7, Metadata(field_type, 1, enum_strs=("a", "b")))
         records = [other(7, RecordKind.OPENED, 1), metadata, other(7, RecordKind.CONNECTION, True)]
         self.take(ingest, records)
@@ -146,14 +146,14 @@ class DirectTests(SynchronousTestCase):
     """With and without the compiled part."""
 
     def setUp(self) -> None:
-        """Skip where there is no compiled part."""
+        """Skip if there is no compiled part."""
         if _fast.load().native is None:
             raise SkipTest("the compiled part is not there")
 
     @settings(deadline=None, max_examples=examples(80))
     @example(
         FieldType.LONG,
-        # Then one that no scalar of the bus can hold.
+        # Then a value that no scalar of the bus can hold.
         [Reading(0, 0, 10**9, 0, number) for number in (0, 1, 2, 2**53 + 1)],
         None,
     )
@@ -161,7 +161,7 @@ class DirectTests(SynchronousTestCase):
     def test_same(
         self, field_type: FieldType, readings: list[Reading], data: st.DataObject | None
     ) -> None:
-        """Whatever comes, in whatever bursts, each client gets the same bytes."""
+        """Any updates, in any bursts: each client gets the same bytes."""
         edges = [DirectEdge(is_compiled) for is_compiled in (False, True)]
         for edge in edges:
             edge.introduce(0, field_type)
@@ -177,15 +177,15 @@ class DirectTests(SynchronousTestCase):
         self.assertEqual(*(pv.updates for edge in edges for pv in edge.hub.pvs))
 
     def readings(self, *stamps: int) -> list[Record]:
-        """Updates with these times, which are their values too."""
+        """Return updates with these times, which are also their values."""
         return [reading_record(7, Reading(0, 0, 10**9 + at, 0, float(at))) for at in stamps]
 
     def values(self, edge: DirectEdge) -> list[int]:
-        """What the client was sent."""
+        """Return the values that were sent to the client."""
         return [int(float(part.split(b",")[0])) for part in edge.writer.data.split(b'"value":')[1:]]
 
     def test_direct(self) -> None:
-        """From the third one on, updates need no Python, and again after a change of owner."""
+        """From the third one on, updates bypass Python, also after a change of owner."""
         edge = DirectEdge(is_compiled=True)
         edge.introduce(0, FieldType.DOUBLE)
         edge.take(0, self.readings(1, 2, 3, 4))
@@ -198,7 +198,7 @@ class DirectTests(SynchronousTestCase):
         edge.take(1, self.readings(6, 7))
         edge.take(0, self.readings(5, 6, 7))
         edge.take(1, self.readings(8, 9, 10, 11, 12))
-        # The old owner does not know yet that it is none.
+        # The old owner does not know yet that it has been replaced.
         edge.take(0, self.readings(8, 9))
         self.assertEqual(self.values(edge), list(range(1, 13)))
         route = edge.channel.route
@@ -207,7 +207,7 @@ class DirectTests(SynchronousTestCase):
         self.assertGreater(route.direct, 1)
 
     def test_restarted(self) -> None:
-        """What was sent without Python is not sent again when the stream is sent again."""
+        """Updates that bypassed Python are not sent again when the stream is restarted."""
         edge = DirectEdge(is_compiled=True)
         edge.introduce(0, FieldType.DOUBLE)
         edge.take(0, self.readings(1, 2, 3, 4))
@@ -222,7 +222,7 @@ class DirectTests(SynchronousTestCase):
         self.assertTrue(route.is_direct)
 
     def test_other_type(self) -> None:
-        """A PV that comes back as another type is written as that."""
+        """A PV that reconnects with another type is sent with that type."""
         edge = DirectEdge(is_compiled=True)
         edge.introduce(0, FieldType.DOUBLE)
         edge.take(0, self.readings(1, 2, 3))
@@ -234,7 +234,7 @@ class DirectTests(SynchronousTestCase):
         self.assertTrue(edge.writer.data.count(b'"value":7,') == 1)
 
     def test_bad_bursts(self) -> None:
-        """Places that are none are refused."""
+        """Invalid positions in a burst are refused."""
         edge = DirectEdge(is_compiled=True)
         intake = cast(Any, edge.intake)
         for start, end in ((-1, 24), (0, 25), (24, 0), (0, 48)):

@@ -1,4 +1,4 @@
-"""What viewers see when a part of a cluster fails: real nats-servers, ingests and an IOC."""
+"""Effects on viewers when a part of a cluster fails: real nats-servers, ingests and an IOC."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Have all that runs, and a page that sees all PVs."""
+        """Start all processes, and a page with all PVs."""
         yield self.borrow_ioc(RECORDS)
         cluster: Cluster = self.shared_cluster()
         if not cluster.nodes:
@@ -45,13 +45,13 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def see(self, watch: Watch) -> Any:
-        """Wait for some more values of all PVs."""
+        """Wait for some further values of all PVs."""
         watch.start_again()
         yield until_it(lambda: watch.is_complete)
 
     @inlineCallbacks
     def test_ingest_killed(self) -> Any:
-        """The other ingest takes over: nobody is told, and a PV loses one value at most."""
+        """The other ingest takes over: clients get no message, and a PV loses at most one value."""
         cluster, watch = yield self.start()
         killed = cluster.ingests[0]
         for _ in range(KILLS):
@@ -61,17 +61,17 @@ class FaultTests(BusTestCase):
             self.assertEqual(watch.lost_connections, 0)
             self.assertLess(watch.longest_silence, allowed(1))
             self.assertEqual(watch.repeated, [])
-            if watch.most_lost <= 1:
+            if watch.max_lost <= 1:
                 break
-            # A busy machine, unless it happens again.
+            # Due to a busy machine, unless it happens again.
             yield self.up(killed)
             yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
             yield self.see(watch)
-        self.assertLessEqual(watch.most_lost, 1)
-        # It comes back, and has its share again without a gap.
+        self.assertLessEqual(watch.max_lost, 1)
+        # After its restart, it serves its share again without a gap.
         watch.start_again()
         yield self.up(killed)
-        yield until_it(lambda: "The edge here has connected" in killed.said)
+        yield until_it(lambda: "The edge here has connected" in killed.output)
         yield until_it(lambda: self.edge.shares.get("A", 0) > 0)
         yield until_it(lambda: watch.is_complete)
         self.assert_nothing_lost(cluster, watch)
@@ -79,7 +79,7 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def test_ingest_frozen(self) -> Any:
-        """An ingest that hangs is replaced within 5 s; when it goes on, nothing is repeated."""
+        """An ingest that hangs is replaced within 5 s; when it continues, no value is repeated."""
         cluster, watch = yield self.start()
         frozen = cluster.ingests[1]
         watch.start_again()
@@ -101,9 +101,9 @@ class FaultTests(BusTestCase):
         watch.start_again()
         stopped.signal(signal.SIGTERM)
         yield until_it(lambda: not stopped.runs)
-        self.assertNotIn("Traceback", stopped.said)
+        self.assertNotIn("Traceback", stopped.output)
         yield self.up(stopped)
-        yield until_it(lambda: "The edge here has connected" in stopped.said)
+        yield until_it(lambda: "The edge here has connected" in stopped.output)
         yield until_it(lambda: watch.is_complete)
         self.assertEqual(watch.lost_connections, 0)
         self.assert_nothing_lost(cluster, watch)
@@ -111,7 +111,7 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def test_stopped_while_other_is_slow(self) -> Any:
-        """An ingest whose fellow was not heard of for seconds waits for it, and hands over."""
+        """A stopping ingest waits for another one that was silent for seconds, and hands over."""
         cluster, watch = yield self.start()
         stopped, slow = cluster.ingests
         table = owners(["A", "B"])
@@ -119,7 +119,7 @@ class FaultTests(BusTestCase):
         those = [name for name in names if table[slot(name)] == "A"]
         slow.signal(signal.SIGSTOP)
         self.addCleanup(slow.signal, signal.SIGCONT)
-        # Not so long that edges take it for dead.
+        # Not so long that edges consider it lost.
         yield deferLater(reactor, 2.4)
         stopped.stop()
         yield deferLater(reactor, 0.2)
@@ -135,14 +135,14 @@ class FaultTests(BusTestCase):
                 self.assertEqual(values, [values[0] + each for each in range(len(values))], name)
 
     def assert_nothing_lost(self, cluster: Cluster, watch: Watch) -> None:
-        """No value is missing, unless this process was too slow for them."""
+        """Assert that no value is missing, unless this process was too slow for them."""
         if not cluster.is_overloaded:
-            said = "".join(ingest.ever_said[-2000:] for ingest in cluster.ingests)
-            self.assertEqual(watch.most_lost, 0, said)
+            outputs = "".join(ingest.all_output[-2000:] for ingest in cluster.ingests)
+            self.assertEqual(watch.max_lost, 0, outputs)
 
     @inlineCallbacks
     def test_node_killed(self) -> Any:
-        """Each NATS server can be killed: all are at another one within a second."""
+        """Any NATS server can be killed: all clients use another one within a second."""
         cluster, watch = yield self.start()
         for node in cluster.nodes:
             watch.start_again()
@@ -154,13 +154,13 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def test_node_frozen(self) -> Any:
-        """A NATS server that hangs is left within three seconds."""
+        """Clients of a NATS server that hangs use another one within three seconds."""
         cluster, watch = yield self.start()
         node = cluster.node_of(os.getpid())
         watch.start_again()
         node.signal(signal.SIGSTOP)
         self.addCleanup(node.signal, signal.SIGCONT)
-        # What had been sent before still comes; then there is a silence, and an end of it.
+        # Data that was sent before still arrives; then there is a pause, which ends.
         yield until_it(lambda: watch.longest_silence > 1 and watch.is_complete)
         self.assertLess(watch.longest_silence, allowed(3))
         self.assertEqual(watch.lost_connections, 0)
@@ -168,7 +168,7 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def test_no_node(self) -> Any:
-        """Without any NATS server PVs are disconnected within 5 s, and come back by themselves."""
+        """Without any NATS server, PVs disconnect within 5 s, and reconnect by themselves."""
         cluster, watch = yield self.start()
         watch.start_again()
         for node in cluster.nodes:
@@ -181,9 +181,9 @@ class FaultTests(BusTestCase):
 
     @inlineCallbacks
     def test_full_load(self) -> Any:
-        """On a machine at full load nobody is taken for dead.
+        """On a machine at full load, no process is considered lost.
 
-        PYCASERVER_TEST_LOAD=60 makes it last that many seconds.
+        With PYCASERVER_TEST_LOAD=60, the load lasts 60 seconds.
         """
         cluster, watch = yield self.start()
         burners = [Member("burner", BURNER, cluster.folder / "burner.log", bool) for _ in range(8)]
@@ -197,5 +197,5 @@ class FaultTests(BusTestCase):
         self.assertEqual(sorted(self.edge.shares), ["A", "B"])
         self.assertEqual(watch.lost_connections, 0)
         for ingest in cluster.ingests:
-            self.assertNotIn("does not respond", ingest.said)
+            self.assertNotIn("does not respond", ingest.output)
         self.assertEqual(self.edge.losses, 0)

@@ -1,4 +1,4 @@
-"""The formats of the bus: what is packed comes out as it was, and other bytes are refused."""
+"""The formats of the bus: content is unpacked unchanged, and other bytes are refused."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ METADATA = st.builds(
 
 
 def through(records: Sequence[Record]) -> list[tuple[int, Reading]]:
-    """The readings of records that were bursts in between, with their PVs."""
+    """Return the readings of records after a conversion to bursts and back, with their PVs."""
     found: list[tuple[int, Reading]] = []
     for number, (_, body) in enumerate(bodies(records)):
         message = HEADER.pack(VERSION, 7, 1, number) + body
@@ -122,7 +122,7 @@ def through(records: Sequence[Record]) -> list[tuple[int, Reading]]:
 
 
 def is_same(one: Any, another: Any) -> bool:
-    """Whether two values are equal, in type too; NaN is NaN."""
+    """Return whether two values and their types are equal; NaN equals NaN."""
     if isinstance(one, np.ndarray):
         return (
             isinstance(another, np.ndarray)
@@ -147,12 +147,12 @@ class MessageTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=200)
     @given(st.lists(st.tuples(st.integers(1, 2**32 - 1), READINGS), max_size=20))
     def test_readings(self, readings: list[tuple[int, Reading]]) -> None:
-        """Readings of any kind come out as they were, in their order."""
+        """Readings of any kind are unpacked unchanged, in order."""
         found = through([reading_record(pid, reading) for pid, reading in readings])
         self.assertTrue(is_same(readings, found), (readings, found))
 
     def test_many(self) -> None:
-        """Many readings are divided into bursts, all of them small."""
+        """Many readings are divided into small bursts."""
         records = [reading_record(pid, Reading(0, 0, 1, 2, 0.5)) for pid in range(1, 10_000)]
         joined = b"".join(cast("list[bytes]", records))
         for pieces in (records, [joined], [joined[:240], joined[240:]]):
@@ -168,20 +168,20 @@ class MessageTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=100)
     @given(METADATA)
     def test_metadata(self, metadata: Metadata) -> None:
-        """Metadata come out as they were."""
+        """Metadata is unpacked unchanged."""
         ((_, body),) = bodies([metadata_record(3, metadata)])
         ((_, (pid, kind, content)),) = sections(HEADER.pack(VERSION, 1, 1, 1) + body)
         self.assertEqual((pid, kind, as_metadata(content)), (3, RecordKind.METADATA, metadata))
 
     def test_later_fields(self) -> None:
-        """Fields of metadata that this version does not know are ignored, missing ones default."""
+        """Unknown fields of metadata are ignored; missing ones have their defaults."""
         content = {"type": "double", "count": 1, "invented_later": [1]}
         self.assertEqual(as_metadata(content), Metadata(FieldType.DOUBLE, 1))
 
     @settings(deadline=None, max_examples=300)
     @given(st.binary(max_size=60), st.booleans())
     def test_garbage(self, garbage: bytes, has_header: bool) -> None:
-        """Bytes that are no burst raise BadBusMessageError, and nothing else."""
+        """Bytes that are not a burst raise BadBusMessageError, and nothing else."""
         message = HEADER.pack(VERSION, 1, 1, 1) + garbage if has_header else garbage
         parsers: list[Any] = [Control.of, StreamStatus.of, Heartbeat.of, PutRequest.of, result]
         for parse in (lambda data: [burst(data), list(sections(data))], *parsers):
@@ -189,7 +189,7 @@ class MessageTests(SynchronousTestCase):
                 parse(message)
 
     def test_keys(self) -> None:
-        """A newer value replaces an older one, and a state the state before; nothing else."""
+        """A newer value replaces an older one, and a state the previous state; nothing else."""
         scalar = reading_record(5, Reading(0, 0, 1, 2, 0.5))
         array = reading_record(5, Reading(0, 0, 1, 2, np.zeros(3)))
         connected, refused = (
@@ -205,10 +205,10 @@ class MessageTests(SynchronousTestCase):
 
 
 class ControlTests(SynchronousTestCase):
-    """NATSRequests and their replies."""
+    """Requests and their replies."""
 
     def test_round_trip(self) -> None:
-        """What is asked comes out as it was."""
+        """Requests are unpacked unchanged."""
         control = Control("session", 3, 9, Action.OPEN, [[1, "ca://X"], [2, "pva://Y.{}"]])
         self.assertEqual(Control.of(control.packed()), control)
         status = StreamStatus(2**62, 17, is_whole=True)
@@ -220,14 +220,14 @@ class ControlTests(SynchronousTestCase):
         self.assertEqual(PutRequest.of(put.packed()), put)
 
     def test_replies(self) -> None:
-        """A reply is a result or the error that it was."""
+        """A reply is unpacked as the result or the error."""
         self.assertIsNone(result(answer(None)))
         for error in (BadValueError("expected a number"), PutFailedError("no")):
             raised = self.assertRaises(type(error), result, failure(error))
             self.assertEqual(str(raised), str(error))
 
     def test_values_that_cannot_be_sent(self) -> None:
-        """A value that msgpack does not have is an error, whatever it is."""
+        """Any value that msgpack does not support is an error."""
         requester = Requester(None, "", None, "X")
         large = PutRequest(1, "ca://X", 2**70, True, requester)
         self.assertRaises(ValueError, large.packed)
@@ -238,7 +238,7 @@ class ControlTests(SynchronousTestCase):
         self.assertRaises(ValueError, deep.packed)
 
     def test_versions(self) -> None:
-        """The newest version that both speak is chosen; with none in common, none."""
+        """The newest version that both support is chosen; None if there is none in common."""
         beat = Heartbeat(1, 1.0, is_leaving=False)
         self.assertEqual(beat.version, VERSION)
         self.assertEqual(attrs.evolve(beat, versions=(VERSION, VERSION + 1)).version, VERSION)

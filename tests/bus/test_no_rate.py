@@ -1,4 +1,4 @@
-"""An edge that asks for a rate that is none: it is not served, and others are."""
+"""An edge that requests an invalid rate is not served; others are."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ class Rules:
     """Lets edges read everything."""
 
     def channel_name(self, name: str) -> str:
-        """The name of a channel."""
+        """Return the name of a channel."""
         return name
 
     def may_read(self, _edge: str, _name: str) -> bool:
-        """Whether an edge gets a PV."""
+        """Return whether an edge may read a PV."""
         return True
 
 
 class NoRateTests(SynchronousTestCase):
-    """Rates that are no numbers."""
+    """Invalid rates."""
 
     def setUp(self) -> None:
-        """Have an ingest with a PV."""
+        """Create an ingest with a PV."""
         self.clock, self.bus, self.backend = Clock(), Bus(), MemoryBackend()
         self.backend.add("X", 0)
         client = cast("NATSClient", self.bus)
@@ -50,24 +50,28 @@ class NoRateTests(SynchronousTestCase):
             changed=lambda: None,
         )
 
-    def ask(self, edge: str, number: int, ask: Action, content: Any = None) -> None:
-        """Have an edge ask for something."""
-        self.edges.control_received(edge, Control(edge, 1, number, ask, content, VERSION), "")
+    def send_control(
+        self, edge: str, number: int, send_control: Action, content: Any = None
+    ) -> None:
+        """Send a request of an edge."""
+        self.edges.control_received(
+            edge, Control(edge, 1, number, send_control, content, VERSION), ""
+        )
         self.clock.pump([0.01] * 3)
 
     def test_refused(self) -> None:
-        """No number, and not a number: the other edge gets its updates."""
+        """With a text or NaN as the rate, the other edge still gets its updates."""
         for edge in ("strange", "good"):
-            self.ask(edge, 0, Action.START)
-        self.ask("strange", 1, Action.OPEN, [[1, "X", math.nan]])
-        self.ask("good", 1, Action.OPEN, [[1, "X", 2.0]])
-        self.ask("strange", 2, Action.OPEN, [[1, "X", 1.0]])
-        self.ask("strange", 3, Action.LIMIT, [["X", math.nan], ["X", "fast"]])
+            self.send_control(edge, 0, Action.START)
+        self.send_control("strange", 1, Action.OPEN, [[1, "X", math.nan]])
+        self.send_control("good", 1, Action.OPEN, [[1, "X", 2.0]])
+        self.send_control("strange", 2, Action.OPEN, [[1, "X", 1.0]])
+        self.send_control("strange", 3, Action.LIMIT, [["X", math.nan], ["X", "fast"]])
         for value in range(1, 4):
             self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
             self.clock.pump([0.1] * 11)
-            self.ask("good", 1, Action.STATUS, 99)
-            self.ask("strange", 3, Action.STATUS, 99)
+            self.send_control("good", 1, Action.STATUS, 99)
+            self.send_control("strange", 3, Action.STATUS, 99)
         errors = [str(each.value) for each in self.flushLoggedErrors(ValueError)]
         for edge in ("strange", "good"):
             self.assertEqual(self.bus.received(data(edge, edge)), [True, 0, 1, 2, 3], edge)

@@ -1,4 +1,4 @@
-"""An edge that asks for a PV is sent its state before any update, whoever else asks for it."""
+"""An edge that requests a PV gets its state before any update, whichever others request it."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ OPENED = "opened"
 
 
 class OpenedFirstTests(SynchronousTestCase):
-    """Edges that ask for the same PV one after the other, before anything is sent."""
+    """Edges that request the same PV one after the other, before anything is sent."""
 
     def setUp(self) -> None:
-        """Have a PV with the value 0, and three edges."""
+        """Create a PV with the value 0, and three edges."""
         self.clock, self.bus, self.backend = Clock(), Bus(), MemoryBackend()
         self.backend.add("X", 0)
         self.published = PublishedPVs(self.clock, PVHub(self.clock, self.backend))
@@ -31,15 +31,15 @@ class OpenedFirstTests(SynchronousTestCase):
         self.edges = {name: EdgeStream(self.clock, client, 1, name) for name in ("a", "b", "c")}
 
     def open(self, edge: str, rate: float | None = None) -> None:
-        """Have an edge ask for the PV."""
+        """Request the PV for an edge."""
         self.published.open("X", self.edges[edge], 1, rate)
 
     def update(self, value: int) -> None:
-        """Have the PV change."""
+        """Change the PV."""
         self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
 
     def received(self, edge: str) -> list[Any]:
-        """What an edge was sent, in order."""
+        """Return what was sent to an edge, in order."""
         found: list[Any] = []
         for message in self.bus.bursts[edge]:
             for place, record in sections(message):
@@ -52,13 +52,13 @@ class OpenedFirstTests(SynchronousTestCase):
         return found
 
     def check(self) -> None:
-        """Check what edges were sent: an update that came before the state would be lost."""
+        """Check what was sent to edges: an update before the state would be lost."""
         self.published.flush()
         for edge in self.edges:
             self.assertEqual(self.received(edge)[0], OPENED, edge)
 
-    def test_asked_for_by_another(self) -> None:
-        """An edge asks for it just after an update for another one."""
+    def test_requested_by_another(self) -> None:
+        """An edge requests it just after an update for another one."""
         self.open("a")
         self.open("b")
         self.update(1)
@@ -68,7 +68,7 @@ class OpenedFirstTests(SynchronousTestCase):
         self.assertEqual(self.received("c"), [OPENED, True, 1])
 
     def test_limited(self) -> None:
-        """As before, where the others want it at a rate."""
+        """The same if the others have a maximum rate."""
         self.open("a", 1.0)
         self.open("b", 1.0)
         self.update(1)
@@ -76,7 +76,7 @@ class OpenedFirstTests(SynchronousTestCase):
         self.check()
 
     def test_left(self) -> None:
-        """An edge leaves it, or wants another rate."""
+        """An edge releases it, or requests another rate."""
         self.open("c")
         self.open("a")
         self.open("b")

@@ -1,4 +1,4 @@
-"""What edges are sent of libca's events, packed in C and in Python: the same bytes (Hypothesis)."""
+"""Events of libca are packed for edges as the same bytes in C and in Python (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NO_METADATA = Refusal(152, "there is none")
 
 
 class OfflineIngest(OfflineCA):
-    """An ingest for three edges, without Channel Access's network and without NATS."""
+    """An ingest with three edges, without the network of Channel Access and without NATS."""
 
     def __init__(self, is_compiled: bool) -> None:
         assert NATIVE is not None
@@ -53,13 +53,13 @@ class OfflineIngest(OfflineCA):
 
     @property
     def direct(self) -> int:
-        """Updates that were packed in C."""
+        """The number of updates that were packed in C."""
         routes = [channel.at_libca.monitors[-1].route for channel in self.channels.values()]
         return sum(route.direct for route in routes if route is not None)
 
 
 class PackingMachine(RuleBasedStateMachine):
-    """The same records, and the same edges, before both."""
+    """Two ingests with the same records and the same edges."""
 
     names = st.sampled_from(NAMES)
     edges = st.sampled_from(EDGES)
@@ -74,25 +74,25 @@ class PackingMachine(RuleBasedStateMachine):
 
     @rule(edge=edges, name=names, rate=st.sampled_from(RATES))
     def open(self, edge: str, name: str, rate: float | None) -> None:
-        """An edge wants a PV, or wants it otherwise."""
+        """An edge requests a PV, or requests it again with another rate."""
         for each in self.both:
             each.published.open(name, each.edges[edge], EDGES.index(edge), rate)
 
     @rule(edge=edges, name=names, rate=st.sampled_from(RATES))
     def limit(self, edge: str, name: str, rate: float | None) -> None:
-        """An edge wants a PV at another rate."""
+        """An edge requests another rate of a PV."""
         for each in self.both:
             each.published.limit(name, each.edges[edge], rate)
 
     @rule(edge=edges, name=names)
     def close(self, edge: str, name: str) -> None:
-        """An edge does not want a PV any more."""
+        """An edge releases a PV."""
         for each in self.both:
             each.published.close(name, each.edges[edge])
 
     @rule(name=names, field_type=st.sampled_from(list(dbr.DBR_TYPES)))
     def connect(self, name: str, field_type: FieldType) -> None:
-        """An IOC is found, or comes back as something else."""
+        """An IOC is found, or reconnects with another type."""
         if not self.has(name):
             return
         if name in self.types:
@@ -100,7 +100,7 @@ class PackingMachine(RuleBasedStateMachine):
         self.types[name] = field_type
         for each in self.both:
             each.connect(name, Metadata(field_type, 1, "ioc:5064"))
-            # There is nothing to tell of units and limits.
+            # There are no units and limits.
             each.post(name, "go_undescribed", NO_METADATA)
 
     @rule(name=names)
@@ -113,7 +113,7 @@ class PackingMachine(RuleBasedStateMachine):
 
     @rule(name=names, writable=st.booleans())
     def describe(self, name: str, writable: bool) -> None:
-        """An IOC tells other access rights."""
+        """An IOC sends changed access rights."""
         if self.has(name) and name in self.types:
             for each in self.both:
                 each.post(name, "set_access", (True, writable))
@@ -132,7 +132,7 @@ class PackingMachine(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.001, 0.1, 0.3, 2.0, 20.0]), is_handled=st.booleans())
     def wait(self, seconds: float, is_handled: bool = True) -> None:
-        """Time passes: pauses end, unused channels close, edges handle what they got."""
+        """Time passes: pauses end, unused channels close, edges acknowledge bursts."""
         for each in self.both:
             each.clock.advance(seconds)
             for edge in each.edges.values():
@@ -144,18 +144,18 @@ class PackingMachine(RuleBasedStateMachine):
         self.compare()
 
     def has(self, name: str) -> bool:
-        """Whether the channel is open."""
+        """Return whether the channel is open."""
         return name in self.both[0].channels
 
     def compare(self) -> None:
-        """Both have sent the same bytes, and replaced as many updates."""
+        """Both have sent the same bytes, and replaced the same number of updates."""
         python, in_c = self.both
         assert in_c.bus.bursts == python.bus.bursts
         for name in EDGES:
             assert in_c.edges[name].conflated == python.edges[name].conflated
 
     def teardown(self) -> None:
-        """All catch up."""
+        """All edges catch up."""
         self.wait(0.001)
         self.wait(10.0)
         for each in self.both:
@@ -168,14 +168,14 @@ class PackedTests(SynchronousTestCase):
     skip = NOT_COMPILED
 
     def test_same(self) -> None:
-        """Whatever comes, and whatever edges want, each edge gets the same bytes."""
+        """For any events and requests, each edge gets the same bytes."""
         run_state_machine_as_test(
             PackingMachine,
             settings=settings(max_examples=examples(30), stateful_step_count=30, deadline=None),
         )
 
     def setUp(self) -> None:
-        """Have records, and the edge `one`, which wants all updates."""
+        """Create records, and the edge `one`, which gets all updates."""
         self.machine = PackingMachine()
         self.addCleanup(self.machine.teardown)
         self.machine.wait(0.001)
@@ -183,7 +183,7 @@ class PackedTests(SynchronousTestCase):
         self.numbers = count(1)
 
     def update(self, times: int = 1) -> None:
-        """A record is processed, and all do what is due."""
+        """Process a record, and run all pending calls."""
         for _ in range(times):
             number = next(self.numbers)
             raw = time_bytes(FieldType.DOUBLE, [float(number)], (3, 2), (10**9, number))
@@ -192,11 +192,11 @@ class PackedTests(SynchronousTestCase):
         self.machine.wait(0.001)
 
     def received(self, edge: str) -> list[int]:
-        """The values that an edge was sent."""
+        """Return the values that were sent to an edge."""
         return [each for each in self.ingest.bus.received(edge) if each is not True]
 
     def test_packed(self) -> None:
-        """From the second one on, updates are packed in C, once for all edges that want them."""
+        """From the second one on, updates are packed in C, once for all edges that get them."""
         self.update(5)
         self.machine.open("two", "a", None)
         self.machine.wait(0.001)
@@ -211,7 +211,7 @@ class PackedTests(SynchronousTestCase):
         self.assertEqual(one[place], two[place])
 
     def test_limited(self) -> None:
-        """An edge that wants few updates costs no Python for those that it does not get."""
+        """Updates that an edge with a low rate does not get cause no work in Python."""
         self.machine.open("two", "a", 1.0)
         self.machine.wait(0.001)
         before = self.ingest.direct
@@ -223,17 +223,17 @@ class PackedTests(SynchronousTestCase):
         self.assertLess(len(self.received("two")), 8)
 
     def test_after_pause(self) -> None:
-        """An update after a pause is sent at once, also if there was none for long."""
+        """An update after a pause is sent at once, even if there was none for a long time."""
         self.machine.open("one", "a", 1.0)
         for _ in range(3):
             self.update(3)
-            # The newest one comes after the pause, and is followed by another one.
+            # The newest one is sent after the pause, and is followed by another pause.
             self.machine.wait(2.0)
             self.machine.wait(2.0)
         self.assertEqual(self.received("one"), [1, 3, 4, 6, 7, 9])
 
     def test_state_in_pause(self) -> None:
-        """News of the PV end a pause: the newest update comes before, and the next one after."""
+        """A change of state ends a pause; the newest update is sent before it."""
         self.machine.open("one", "a", 0.1)
         self.update(3)
         for each in self.machine.both:

@@ -16,7 +16,7 @@ from tests.support.counters import PVS, RECORDS, Watch
 
 
 class Wire(ProxyFactory):
-    """What is between two NATS servers: it can be cut, and it can swallow what is sent."""
+    """A proxy between two NATS servers, which can close connections, or stop passing data on."""
 
     noisy = False
 
@@ -26,7 +26,7 @@ class Wire(ProxyFactory):
         self._ends: list[Any] = []
 
     def buildProtocol(self, address: Any) -> ProxyServer | None:
-        """Connect a server through to the other one, unless the wire is cut."""
+        """Connect a server to the other one, unless the wire is cut."""
         if self._is_cut:
             return None
         made = super().buildProtocol(address)
@@ -46,12 +46,12 @@ class Wire(ProxyFactory):
         self._is_cut = False
 
     def freeze(self) -> None:
-        """Pass nothing on, without ending connections."""
+        """Pass nothing on, without closing connections."""
         for transport in self._transports():
             transport.pauseProducing()
 
     def thaw(self) -> None:
-        """Pass on what has come meanwhile, and all that follows."""
+        """Pass on the data received meanwhile, and all that follows."""
         for transport in self._transports():
             transport.resumeProducing()
 
@@ -65,7 +65,7 @@ class PartitionTests(BusTestCase):
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Have all that runs, and a page at each edge that sees all PVs."""
+        """Start all processes, and a page with all PVs at each edge."""
         yield self.borrow_ioc(RECORDS)
         cluster: Cluster = self.cluster()
         behind, through, other = (free_port(), free_port(), free_port())
@@ -96,7 +96,7 @@ class PartitionTests(BusTestCase):
         return wire, edges, watches
 
     def is_joined(self, edge: Edge) -> bool:
-        """Whether both ingests serve an edge."""
+        """Return whether both ingests serve an edge."""
         return sorted(edge.shares) == ["A", "B"] and all(edge.shares.values())
 
     @inlineCallbacks
@@ -116,7 +116,7 @@ class PartitionTests(BusTestCase):
 
     @inlineCallbacks
     def see(self, watches: list[Watch]) -> Any:
-        """See some more values of all PVs, of which none is repeated."""
+        """Wait for further values of all PVs, none of which is repeated."""
         self.assertEqual([watch.repeated for watch in watches], [[], []])
         for watch in watches:
             watch.start_again()
@@ -132,7 +132,7 @@ class PartitionTests(BusTestCase):
         yield self.split(edges, watches)
         wire.mend()
         yield self.joined(edges, watches)
-        # Without a sign that the connection has failed, and with what was sent long ago at its end.
+        # The connection fails without a notification, and old data arrives at its end.
         wire.freeze()
         yield self.split(edges, watches)
         wire.thaw()

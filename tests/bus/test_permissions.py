@@ -1,4 +1,4 @@
-"""contrib/bus/nats.conf: TLS, logins, and what a member of the bus that was broken into can do."""
+"""contrib/bus/nats.conf: TLS, logins, and what a compromised member of the bus can do."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class PermissionTests(BusTestCase):
     """A NATS server with the documented configuration, and an ingest."""
 
     def configuration(self, folder: Path, files: CertificateFiles, ports: list[int]) -> Path:
-        """The documented configuration, with the files and ports of this test."""
+        """Return the documented configuration, with the files and ports of this test."""
         text = CONF.read_text()
         for documented, ours in (
             ("0.0.0.0:4222", f"127.0.0.1:{ports[0]}"),
@@ -37,7 +37,7 @@ class PermissionTests(BusTestCase):
         ):
             self.assertEqual(text.count(f'"{documented}"'), 1, documented)
             text = text.replace(documented, ours)
-        # It is alone here.
+        # There are no other servers here.
         text = re.sub(r"routes: \[[^]]*\]", "routes: []", text)
         text = text.replace("/etc/nats/bus.pem", str(files.certificate))
         text = text.replace("/etc/nats/bus.key", str(files.key))
@@ -48,7 +48,7 @@ class PermissionTests(BusTestCase):
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Have the server, and the ingest A."""
+        """Start the server, and the ingest A."""
         yield self.start_ioc(RECORDS)
         cluster: Cluster = self.cluster()
         folder = cluster.folder.absolute()
@@ -60,7 +60,7 @@ class PermissionTests(BusTestCase):
             "bus1",
             [cluster.program, "-c", str(conf)],
             folder / "bus1.log",
-            lambda member: "Server is ready" in member.said,
+            lambda member: "Server is ready" in member.output,
             {**passwords, "NATS_NAME": "bus1"},
             self.ports_of_bus[0],
         )
@@ -78,14 +78,14 @@ class PermissionTests(BusTestCase):
         return ingest
 
     def settings(self, user: str, **changes: Any) -> ClientSettings:
-        """How a user gets to the bus."""
+        """Return the settings with which a user connects to the bus."""
         server = Server("localhost", self.ports_of_bus[0], is_tls=True)
         authorities = self.files.certificate.read_bytes()
         fields = {"user": user, "password": f"secret-{user}", "authorities": authorities}
         return ClientSettings((server,), user, **{**fields, **changes})
 
     def client(self, settings: ClientSettings) -> tuple[NATSClient, list[str]]:
-        """A bare client, and the subjects that were forbidden to it."""
+        """Return a bare client, and the subjects that it was denied."""
         client = NATSClient(reactor, settings)
         forbidden: list[str] = []
         client.on_forbidden.append(forbidden.append)
@@ -95,7 +95,7 @@ class PermissionTests(BusTestCase):
 
     @inlineCallbacks
     def test_all(self) -> Any:
-        """Edges read and, where they may, write; nobody hears or says what is another's."""
+        """Edges read and, if allowed, write; nobody can use subjects of others."""
         ingest = yield self.start()
         name = f"{self.prefix}AO"
         inside = yield self.page_of(self.settings("e1"), ANYONE)
@@ -112,7 +112,7 @@ class PermissionTests(BusTestCase):
         error = yield outside.until(msg_type="error")
         self.assertEqual(error["code"], "forbidden")
         self.assertIn("the bus", error["message"])
-        # An edge that was broken into: what is sent in the name of others does not arrive.
+        # A compromised edge: messages in the name of others do not arrive.
         broken, forbidden = self.client(self.settings("e2"))
         received: list[Message] = []
         broken.subscribe("pycaserver.data.e1.>", received.append)
@@ -135,8 +135,8 @@ class PermissionTests(BusTestCase):
         monitor = yield outside.until(msg_type="monitor", pvname=name)
         self.assertEqual(monitor["value"], 4)
         self.assertEqual(received, [])
-        self.assertNotIn("new=3", ingest.said)
-        # Without the right password, or with another certificate, nobody comes in.
+        self.assertNotIn("new=3", ingest.output)
+        # A wrong password, or another certificate, is refused.
         stranger, _ = self.client(self.settings("e1", password="guessed"))
         other = write_certificate(Path(self.mktemp()))
         deceived, _ = self.client(self.settings("e1", authorities=other.certificate.read_bytes()))
@@ -146,6 +146,6 @@ class PermissionTests(BusTestCase):
         self.assertFalse(stranger.is_open or deceived.is_open)
 
     def reports_of_bus(self) -> Any:
-        """What the server says."""
+        """Return the reports of the server."""
         path = Path(self.files.certificate).parents[1] / "bus1.log"
         return path.read_text

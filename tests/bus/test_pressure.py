@@ -1,4 +1,4 @@
-"""When a client of the bus counts as sending more than the server takes."""
+"""When a client of the bus counts as congested."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class PressureTests(BusTestCase):
 
     @inlineCallbacks
     def test_pressure(self) -> Any:
-        """A burst for each of many edges is sent at once; many megabytes have to wait."""
+        """A burst for each of many edges is sent at once; many megabytes are held back."""
         cluster = self.cluster()
         cluster.add_nodes(1)
         client = NATSClient(reactor, ClientSettings(servers(cluster.bus), "A"))

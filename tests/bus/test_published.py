@@ -1,4 +1,4 @@
-"""The PVs of an ingest: which edges get which updates of them."""
+"""The PVs of an ingest: which updates each edge gets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tests.support.recording_bus import Bus
 
 
 class RateTests(SynchronousTestCase):
-    """A PV that edges want at different rates."""
+    """A PV that edges request at different rates."""
 
     def setUp(self) -> None:
-        """Have a PV with the value 0, and three edges."""
+        """Create a PV with the value 0, and three edges."""
         self.clock, self.bus, backend = Clock(), Bus(), MemoryBackend()
         backend.add("X", 0)
         self.published = PublishedPVs(self.clock, PVHub(self.clock, backend))
@@ -34,16 +34,16 @@ class RateTests(SynchronousTestCase):
         self.backend = backend
 
     def open(self, edge: str, rate: float | None) -> None:
-        """Have an edge want the PV."""
+        """Request the PV for an edge."""
         self.published.open("X", self.edges[edge], 1, rate)
         self.published.flush()
 
     def update(self, value: int) -> None:
-        """Have the PV change."""
+        """Change the PV."""
         self.backend.handles[0].sink.reading(Reading(0, 0, 1, value, value))
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass; the edges handle what they get."""
+        """Advance the time; the edges acknowledge what they get."""
         self.clock.advance(seconds)
         self.published.flush()
         for edge in self.edges.values():
@@ -67,7 +67,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_faster(self) -> None:
-        """With another rate, what was kept back is sent at once."""
+        """When the rate changes, a delayed update is sent at once."""
         self.open("one", 0.1)
         for value in range(1, 5):
             self.update(value)
@@ -81,7 +81,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.bus.received("one"), [True, 0, 1, 4, 5, 6, 7])
 
     def test_disconnected(self) -> None:
-        """The last value comes before the end of the connection, and the next one at once."""
+        """The last value is sent before a disconnect, and the next one at once."""
         self.open("one", 1.0)
         for value in range(1, 4):
             self.update(value)
@@ -95,7 +95,7 @@ class RateTests(SynchronousTestCase):
     @settings(deadline=None, max_examples=60)
     @given(st.lists(st.tuples(st.sampled_from("uclt"), st.integers(0, 3)), max_size=40))
     def test_never_lost(self, steps: list[tuple[str, int]]) -> None:
-        """Whatever rates edges change to, values never go back, and the newest one comes."""
+        """For any changes of rates, values never go back, and the newest one is sent."""
         self.setUp()
         rates = (None, 0.5, 1.0, 4.0)
         for edge in self.edges:
@@ -125,8 +125,8 @@ class RateTests(SynchronousTestCase):
 class VersionTests(SynchronousTestCase):
     """The format of bursts."""
 
-    def test_as_asked(self) -> None:
-        """Bursts have the version that the edge speaks."""
+    def test_requested_rates(self) -> None:
+        """Bursts have the version that the edge supports."""
         bus, clock = Bus(), Clock()
         stream = EdgeStream(clock, cast("NATSClient", bus), 1, "e1")
         for version in (1, 2):

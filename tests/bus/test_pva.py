@@ -20,11 +20,11 @@ LABELS = [f"label {number} ä" for number in range(1000)]
 
 
 class PVAOverBusTests(BusTestCase):
-    """An ingest before a server of p4p."""
+    """An ingest with a p4p server."""
 
     @inlineCallbacks
     def test_as_one_process(self) -> Any:
-        """A thousand labels, and names that NATS would not take as subjects, come as they are."""
+        """A thousand labels, and names that are not valid NATS subjects, arrive unchanged."""
         ports = PVAPorts.free()
         server: PVAServer = yield deferToThread(PVAServer, ports, "shared")
         self.addCleanup(server.kill)

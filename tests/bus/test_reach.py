@@ -1,4 +1,4 @@
-"""What the log says of a bus that cannot be reached."""
+"""Log lines about a bus that cannot be reached."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from tests.support.bus_case import BusTestCase, reactor, until_it
 
 
 class Web(Protocol):
-    """A web server that was asked for nothing."""
+    """A web server that speaks first."""
 
     def connectionMade(self) -> None:
-        """Say what such servers say."""
+        """Send a response."""
         assert self.transport is not None
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n")
 
 
 class ReachTests(BusTestCase):
-    """Servers that are not there, or are not what was expected."""
+    """Missing servers, and servers of another kind."""
 
     @inlineCallbacks
     def received(
@@ -36,7 +36,7 @@ class ReachTests(BusTestCase):
         password: str = "",
         tries: Callable[[], int] = lambda: 3,
     ) -> Any:
-        """The warnings of a client, once there are some and it has tried three times."""
+        """Fires with the warnings of a client, after three attempts."""
         client = NATSClient(reactor, ClientSettings([server], "A", user, password))
         with capturedLogs() as logs:
             client.startService()
@@ -46,7 +46,7 @@ class ReachTests(BusTestCase):
 
     @inlineCallbacks
     def test_nobody(self) -> Any:
-        """The reason is told."""
+        """The reason is logged."""
         port = free_port()
         found = yield self.received(Server("127.0.0.1", port))
         self.assertIn(f"Cannot connect to the bus at nats://127.0.0.1:{port}: ", found[0])
@@ -70,7 +70,7 @@ class ReachTests(BusTestCase):
 
     @inlineCallbacks
     def test_login(self) -> Any:
-        """A login that is refused is told, and a server without the TLS that was asked for."""
+        """A refused login is logged, and a server without the required TLS."""
         folder = Path(self.mktemp())
         folder.mkdir()
         port = free_port()
@@ -84,7 +84,7 @@ class ReachTests(BusTestCase):
         yield self.up(node)
         plain, secure = (Server("127.0.0.1", port, is_tls) for is_tls in (False, True))
         found = yield self.received(
-            plain, "A", "wrong", lambda: node.said.count("authentication error")
+            plain, "A", "wrong", lambda: node.output.count("authentication error")
         )
         self.assertEqual(found, [f"Cannot connect to the bus at {plain}: Authorization Violation"])
         found = yield self.received(secure, "A", "secret")

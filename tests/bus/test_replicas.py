@@ -12,17 +12,17 @@ from tests.support.replicas import HAProxyTestCase
 
 
 class EdgeTests(HAProxyTestCase, BusTestCase):
-    """contrib/haproxy.cfg before edges."""
+    """contrib/haproxy.cfg in front of edges."""
 
     takes_clients = "Found the ingest A"
 
     def options(self, port: int) -> list[str]:
-        """Have each at the bus, with a name of its own."""
+        """Return the options of the bus, with a different name for each edge."""
         return [f"--bus={self.bus}", f"--name=e{port}"]
 
     @inlineCallbacks
     def test_killed(self) -> Any:
-        """When an edge is killed, its pages go on at the other one within 2 s."""
+        """When an edge is killed, its pages continue at the other one within 2 s."""
         cluster: Cluster = self.cluster()
         cluster.add_nodes(1)
         cluster.ingests = [cluster.ingest("A")]

@@ -1,4 +1,4 @@
-"""What an ingest lets edges read: by its own files, whatever the edges decide."""
+"""Which PVs an ingest lets edges read, by its own files, whatever the edges decide."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReadingTests(BusTestCase):
 
     @inlineCallbacks
     def test_reading(self) -> Any:
-        """An edge gets what the files let a user of its name read, also after they changed."""
+        """An edge gets the PVs that the files let a user of its name read, also after a change."""
         yield self.start_ioc(RECORDS)
         cluster: Cluster = self.cluster()
         cluster.add_nodes(1)

@@ -17,7 +17,7 @@ class OwnerTests(SynchronousTestCase):
     """Owners of slots."""
 
     def test_even(self) -> None:
-        """Of twenty ingests none has a fifth more than its share."""
+        """None of twenty ingests exceeds its share by a fifth."""
         counts = Counter(owners([f"ingest-{number}" for number in range(20)]))
         self.assertEqual(len(counts), 20)
         self.assertLess(max(counts.values()), 1.2 * SLOTS / 20)
@@ -25,7 +25,7 @@ class OwnerTests(SynchronousTestCase):
     @settings(deadline=None)
     @given(NAMES)
     def test_comes_and_goes(self, names: set[str]) -> None:
-        """An ingest that goes leaves its slots to others, and no other slot changes its owner."""
+        """When an ingest is removed, only its own slots change their owner."""
         gone, *rest = sorted(names)
         with_it, without = owners(sorted(names, reverse=True)), owners(rest)
         for before, after in zip(with_it, without, strict=True):
@@ -37,7 +37,7 @@ class OwnerTests(SynchronousTestCase):
         self.assertEqual(set(owners([])), {None})
 
     def test_same_everywhere(self) -> None:
-        """Edges of any version and on any machine agree."""
+        """The owners are the same for edges of any version and on any machine."""
         self.assertEqual([slot("SR:C01-MG{PS}I"), slot("demo:sine"), slot("")], SLOTS_OF_NAMES)
         table = owners(["A", "B", "C"])
         self.assertEqual("".join(name or "" for name in table[:16]), OWNERS_OF_SLOTS)
@@ -48,7 +48,7 @@ OWNERS_OF_SLOTS = "ABBACCABCCABBACA"
 
 
 class ShardKeyTests(SynchronousTestCase):
-    """The part of a name that decides."""
+    """The part of a name that determines the slot."""
 
     def test_pattern(self) -> None:
         """PVs with the same first group, or the same match, are together; others by their names."""
@@ -60,9 +60,9 @@ class ShardKeyTests(SynchronousTestCase):
         self.assertEqual(ShardKey().slot("SR:X"), slot("SR:X"))
 
     def test_optional_group(self) -> None:
-        """A group that takes no part in the match counts as none."""
+        """If a group takes no part in the match, the whole match is used."""
         self.assertEqual(ShardKey("^(a)?b").slot("bX"), slot("bX"))
 
     def test_bad_pattern(self) -> None:
-        """What is no regular expression is refused."""
+        """An invalid regular expression is refused."""
         self.assertRaises(ValueError, ShardKey, "(")

@@ -1,4 +1,4 @@
-"""Members of the bus that speak different versions of its messages."""
+"""Members of the bus with different versions of its messages."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OLD = (
     f"m.VERSION, m.VERSIONS = {BEFORE}, ({BEFORE},); "
     "from twisted.scripts.twistd import run; run()"
 )
-"""What runs an ingest that speaks the version before only."""
+"""A program that runs an ingest that only supports the previous version."""
 
 
 class UpgradeTests(BusTestCase):
-    """Two ingests of the version before, an edge of that version, and one of this version."""
+    """Two ingests and an edge of the previous version, and an edge of this version."""
 
     @inlineCallbacks
     def test_rolling(self) -> Any:
@@ -59,7 +59,7 @@ class UpgradeTests(BusTestCase):
         yield until_it(lambda: watch.is_complete)
         self.assertEqual(watch.lost_connections, 0)
         self.assertEqual(watch.repeated, [])
-        self.assertTrue(watch.most_lost == 0 or cluster.is_overloaded, watch.most_lost)
+        self.assertTrue(watch.max_lost == 0 or cluster.is_overloaded, watch.max_lost)
         for each in (same, other):
             yield self.use(each)
 
@@ -74,7 +74,7 @@ class UpgradeTests(BusTestCase):
 
     @inlineCallbacks
     def use(self, page: WebSocketTestClient) -> Any:
-        """Read and write a PV, once more than before."""
+        """Read and write a PV, with the next value."""
         name = f"{self.prefix}AO"
         page.send({"action": "configure", "metadata": True})
         page.send({"action": "connect", "pv": name, "max_rate": 5})

@@ -82,8 +82,8 @@ class CommandLineTests(ClientTestCase):
         self.assertEqual(
             [line.split()[-1] for line in ended.lines], ["1.50", "disconnected", "3.00"]
         )
-        [said] = ended.err.splitlines()
-        self.assertEqual(said, f"lost {self.url}: the gateway is stopping; reconnecting")
+        [output] = ended.err.splitlines()
+        self.assertEqual(output, f"lost {self.url}: the gateway is stopping; reconnecting")
         self.assertEqual(ended.status, 0)
 
     @inlineCallbacks

@@ -68,8 +68,8 @@ class CommandTests(ClientTestCase):
             (("monitor", "secret"), refused),
         ]:
             ended = yield self.run_line(*line)
-            [said] = ended.err.splitlines()
-            self.assertEqual((said[: len(complaint)], ended.status), (complaint, 1))
+            [output] = ended.err.splitlines()
+            self.assertEqual((output[: len(complaint)], ended.status), (complaint, 1))
 
     @inlineCallbacks
     def test_no_write_access(self) -> Any:

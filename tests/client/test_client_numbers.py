@@ -66,7 +66,7 @@ class NumberCommandTests(V2TestCase):
         digits = yield self.value(client, "digits")
         self.assertEqual(digits, "-9007199254740993")
         ended = yield self.run_on("put", "float", "0.3")
-        got = yield self.ask(client, "get", "float", text=True)
+        got = yield self.send_request(client, "get", "float", text=True)
         self.assertEqual(ended.lines[-1].split()[-1], got["text"])
 
     @inlineCallbacks
@@ -75,7 +75,7 @@ class NumberCommandTests(V2TestCase):
         _, client = yield self.start_all_for_commands()
         for name, value in [("long", 5), ("shorts", [1, 2])]:
             yield self.put(client, name, value)
-            yield self.ask(client, "get", name)
+            yield self.send_request(client, "get", name)
             [sent] = STAMP.findall(client.payloads[-1].decode())
             for command, arguments in [("get", ()), ("monitor", ("--count", "1"))]:
                 ended = yield self.run_on(command, name, "--json", *arguments)

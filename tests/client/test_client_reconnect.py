@@ -28,7 +28,7 @@ class BackoffTests(SynchronousTestCase):
         source, again = random.Random(7), random.Random(7)
         backoff = Backoff(random=source.random)
         waits = [backoff.delay(failures) for failures in (1, 2, 3)]
-        self.assertEqual(waits, [again.random() * most for most in (1, 2, 4)])
+        self.assertEqual(waits, [again.random() * maximum for maximum in (1, 2, 4)])
 
 
 class ReconnectTests(ClientTestCase):

@@ -67,7 +67,7 @@ class ValueTextTests(SynchronousTestCase):
         """Arrays have their length first, then all elements or the first ones."""
         array = update(np.array([1.0, 2.55, math.nan]))
         self.assertEqual(value_text(array, DOUBLES, PLAIN), "3 1.0 2.5 nan")
-        self.assertEqual(value_text(array, DOUBLES, Style(most=1)), "1 1.0")
+        self.assertEqual(value_text(array, DOUBLES, Style(max_elements=1)), "1 1.0")
         self.assertEqual(value_text(update(np.array([])), DOUBLES, PLAIN), "0")
         self.assertEqual(value_text(update(("a", "b")), TEXT, PLAIN), "2 a b")
         self.assertEqual(value_text(update(np.array([0, 1])), MODE, PLAIN), "2 Idle Busy")
@@ -189,11 +189,11 @@ class ArgumentsTests(SynchronousTestCase):
 
     def refused(self, line: str) -> str:
         """Return the error for a command line."""
-        said = io.StringIO()
-        with redirect_stderr(said):
+        stderr = io.StringIO()
+        with redirect_stderr(stderr):
             error = self.assertRaises(SystemExit, self.parse, line)
         self.assertEqual(error.code, 1)
-        [text] = said.getvalue().splitlines()
+        [text] = stderr.getvalue().splitlines()
         return text
 
     def test_defaults(self) -> None:
@@ -209,7 +209,7 @@ class ArgumentsTests(SynchronousTestCase):
         arguments = self.parse("--json host -w 5 get A -S -# 3 B -g 4 C")
         self.assertEqual(arguments.names, ("A", "B", "C"))
         self.assertEqual((arguments.json, arguments.timeout), (True, 5.0))
-        self.assertEqual(arguments.style, Style(long_strings=True, floats=".4g", most=3))
+        self.assertEqual(arguments.style, Style(long_strings=True, floats=".4g", max_elements=3))
 
     def test_put(self) -> None:
         """The arguments after the PV are the values to put, also negative numbers."""

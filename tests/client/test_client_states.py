@@ -166,7 +166,7 @@ class ClientMachine(ChangingPVsMachine):
         self.post(name, self.counter)
 
     @rule()
-    def ask_gateway(self) -> None:
+    def send_request(self) -> None:
         """Deliver the oldest request."""
         if self.requests and self.session is not None:
             self.session.receive(self.requests.popleft())
@@ -179,7 +179,7 @@ class ClientMachine(ChangingPVsMachine):
             self.frames.extend(json.dumps(each).encode() for each in self.page.take())
 
     @rule()
-    def hear(self) -> None:
+    def receive_message(self) -> None:
         """Deliver the oldest frame."""
         if self.frames:
             for message in messages.decode(self.frames.popleft(), False):
@@ -196,10 +196,10 @@ class ClientMachine(ChangingPVsMachine):
         for _ in range(3):
             self.iterate()
             while self.requests:
-                self.ask_gateway()
+                self.send_request()
             self.iterate()
             while self.frames:
-                self.hear()
+                self.receive_message()
             self.wait(PAUSE)
         for name, listener in self.listeners:
             is_subscribed = self.session is not None and name in self.session.subscriptions.names

@@ -33,7 +33,7 @@ class Strange(WebSocketServerProtocol):  # type: ignore[misc]
 
     def onConnect(self, request: Any) -> None:
         """Store the HTTP headers."""
-        self.factory.asked = request.headers
+        self.factory.request_headers = request.headers
 
     def onMessage(self, payload: bytes, isBinary: bool) -> None:
         """Answer with the prepared messages."""
@@ -63,7 +63,7 @@ class StrangeTests(TestCase):
         """Run a WebSocket server that answers with these messages; fires with it and its URL."""
         factory = WebSocketServerFactory()
         factory.protocol = Strange
-        factory.answers, factory.asked = list(answers), {}
+        factory.answers, factory.request_headers = list(answers), {}
         factory.setProtocolOptions(closeHandshakeTimeout=0.2)
         url = yield self.serve(factory)
         return factory, url
@@ -125,10 +125,10 @@ class StrangeTests(TestCase):
             (Target(url, token="abc", headers={"X-Beamline": "7"}), "Bearer abc"),
         ]:
             yield self.client(target).when_open()
-            self.assertEqual(factory.asked["authorization"], login)
+            self.assertEqual(factory.request_headers["authorization"], login)
             self.assertNotIn("pä:ss", repr(target))
             self.assertNotIn("abc", repr(target))
-        self.assertEqual(factory.asked["x-beamline"], "7")
+        self.assertEqual(factory.request_headers["x-beamline"], "7")
 
     @inlineCallbacks
     def test_not_found(self) -> Any:

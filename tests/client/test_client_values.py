@@ -22,10 +22,10 @@ class MessagesTests(SynchronousTestCase):
 
     def test_batch(self) -> None:
         """A frame contains one message, or an array of them."""
-        received = {**MONITOR, "timestamp_ns": 1_500_000_000}
-        self.assertEqual(messages.decode(json.dumps(MONITOR).encode(), False), [received])
+        decoded = {**MONITOR, "timestamp_ns": 1_500_000_000}
+        self.assertEqual(messages.decode(json.dumps(MONITOR).encode(), False), [decoded])
         batch = json.dumps([MONITOR, MONITOR]).encode()
-        self.assertEqual(messages.decode(batch, False), [received, received])
+        self.assertEqual(messages.decode(batch, False), [decoded, decoded])
 
     def test_nanoseconds(self) -> None:
         """Time stamps keep their nine digits, whatever else looks like one."""

@@ -96,17 +96,17 @@ class FileTests(SourceTestCase):
             ('config = "other"\n', 1, "config", ""),
         ):
             with self.subTest(text):
-                received = self.refused(self.write(text))
+                error_text = self.refused(self.write(text))
                 self.assertTrue(
-                    received.startswith(f"{self.path}:{line}: {key}: no such option"), received
+                    error_text.startswith(f"{self.path}:{line}: {key}: no such option"), error_text
                 )
                 self.assertEqual(
-                    received.partition("; did you mean ")[2], f"{hint}?" if hint else ""
+                    error_text.partition("; did you mean ")[2], f"{hint}?" if hint else ""
                 )
 
     def test_bad_values(self) -> None:
         """An invalid value is refused with file, line, option, what was expected and the value."""
-        for text, line, received in (
+        for text, line, error_text in (
             ("\nmax-pvs = 0\n", 2, "max-pvs: expected a whole number from 1"),
             ("max-pvs = 1.5\n", 1, "got '1.5'"),
             ("max-pvs = true\n", 1, "max-pvs: expected a string or a number, got true"),
@@ -120,7 +120,7 @@ class FileTests(SourceTestCase):
             with self.subTest(text):
                 refusal = self.refused(self.write(text))
                 self.assertTrue(refusal.startswith(f"{self.path}:{line}: "), refusal)
-                self.assertIn(received, refusal)
+                self.assertIn(error_text, refusal)
                 self.assertEqual(refusal.count(self.path), 1, refusal)
 
     def test_no_toml(self) -> None:

@@ -1,7 +1,7 @@
 """Runs the suite: `python -m tests.conformance [WSTEST [CASES…]]`.
 
-WSTEST is the suite's program (by default what the path has): `autobahntestsuite` 0.8.2 in a
-Python 2.7. CASES are patterns such as `12.*`; those of compression (12 and 13) take most of the
+WSTEST is the suite's program (by default, the one in PATH): `autobahntestsuite` 0.8.2 in a
+Python 2.7. CASES are patterns such as `12.*`; those for compression (12 and 13) take most of the
 time. Prints the number of cases by outcome, and exits with 1 if one failed.
 """
 
@@ -30,7 +30,7 @@ GOOD = {"OK", "NON-STRICT", "INFORMATIONAL"}
 
 @inlineCallbacks
 def main(reactor: Any, wstest: str = "wstest", *cases: str) -> Generator[Deferred[Any], Any, None]:
-    """Serve the echo, and run the suite."""
+    """Serve echo sessions, and run the suite."""
     endpoint = TCP4ServerEndpoint(reactor, 0, interface="127.0.0.1")
     port = yield endpoint.listen(echo_site(reactor, LARGEST))
     folder = Path(tempfile.mkdtemp(prefix="conformance-"))

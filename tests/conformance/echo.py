@@ -9,7 +9,7 @@ from pycawamp.fanout.flush import FlushCycle
 from pycawamp.fanout.outbox import IWriter, Outbox
 from pycawamp.pv.budget import MemoryBudget
 from pycawamp.sessions.limits import Limits
-from pycawamp.sessions.outgoing import HangUp
+from pycawamp.sessions.outgoing import CloseConnection
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.web.authentication import Authentication
@@ -22,7 +22,7 @@ from pycawamp.wire.v2.dialect import VERSION_2
 
 
 class EchoSession:
-    """Sends back what it receives."""
+    """Sends received messages back."""
 
     is_busy = False
     dialect = VERSION_2
@@ -33,23 +33,23 @@ class EchoSession:
         self.outgoing = self
 
     def receive(self, payload: bytes, is_binary: bool) -> None:
-        """Send a message back, of the same kind; compressed as updates are."""
+        """Send a message of the same kind back, compressed like updates."""
         framing = self.outbox.framing
         frame = framing.binary(payload) if is_binary else framing.text(payload)
         compressed = framing.compress(frame) if framing.compress is not None else None
         self.outbox.append(frame if compressed is None else compressed)
 
-    def go_on(self) -> None:
+    def process_next(self) -> None:
         """Do nothing: there is no more work for the last message."""
 
     def send(self, payload: bytes) -> None:
         """Send nothing: the suite expects a close frame without a message before it."""
 
-    def takes_answers(self) -> bool:
+    def reads_replies(self) -> bool:
         """Accept every message."""
         return True
 
-    def may_ask(self) -> bool:
+    def allow_request(self) -> bool:
         """Answer every ping."""
         return True
 
@@ -69,13 +69,15 @@ class EchoSessions:
         self.budget = MemoryBudget()
         self._flush_cycle = FlushCycle(reactor)
 
-    def open(self, writer: IWriter, peer: Peer, encoding: Encoding, hang_up: HangUp) -> EchoSession:
-        """Return an echo."""
+    def open(
+        self, writer: IWriter, peer: Peer, encoding: Encoding, close_connection: CloseConnection
+    ) -> EchoSession:
+        """Return an echo session."""
         return EchoSession(self._flush_cycle, writer)
 
 
 def echo_site(reactor: Any, max_message: int) -> GatewaySite:
-    """The site to listen with."""
+    """Return a site with echo sessions."""
     sessions: Any = EchoSessions(reactor)
     limits = SocketLimits(max_message=max_message, compression=True)
     factory = MonitorFactory(Clients(reactor, sessions, limits.stall_timeout), limits)

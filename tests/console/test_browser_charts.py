@@ -133,7 +133,7 @@ class ChartTests(WebTestCase):
         pressed += ".map((each) => each.getAttribute('aria-pressed'))"
         browser.until(lambda: browser.run(pressed) == ["true", "true"], "a minute in both charts")
         self.press_button("Pin")
-        self.tell_ioc("amps", 9)
+        self.set_record("amps", 9)
         browser.click(f'[aria-label="Remove {self.pv("amps")} from the chart"]')
         self.until_legends(["volts"], ["count"])
         # What was pinned of it is still there.
@@ -193,10 +193,10 @@ class ChartTests(WebTestCase):
         for _ in range(9):
             browser.press("-")
         browser.until(lambda: len(self._saved()) > 500, "the archive in the chart")
-        asked = len(appliance.asked)
-        seen = int(browser.until_row(name, bool).value)
-        browser.until_row(name, lambda row: int(row.value) > seen + 15)
-        self.assertEqual(len(appliance.asked), asked)
+        requested = len(appliance.requests)
+        shown_value = int(browser.until_row(name, bool).value)
+        browser.until_row(name, lambda row: int(row.value) > shown_value + 15)
+        self.assertEqual(len(appliance.requests), requested)
         self.assertGreater(len(self._saved()), 500)
 
     def _saved(self) -> list[float]:

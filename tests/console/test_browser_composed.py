@@ -77,7 +77,7 @@ class ComposedTests(PVAWebTestCase):
 
         self.browser.until(is_there, f"{expected} at {x}, {y}")
 
-    def until_told(self, part: str) -> str:
+    def until_output(self, part: str) -> str:
         """Wait until the line below the image contains this; return the line."""
         browser = self.browser
         browser.until(lambda: part in browser.text(".figure .note"), part)
@@ -118,14 +118,14 @@ class ComposedTests(PVAWebTestCase):
         browser = self.browser
         browser.over(browser.find("canvas.pixels"))
         self.assertRegex(
-            self.until_told(") = "), rf"200 {TIMES} 100 · .* frames/s · \((99|100), \d+\) = "
+            self.until_output(") = "), rf"200 {TIMES} 100 · .* frames/s · \((99|100), \d+\) = "
         )
         browser.drag("canvas.pixels", 40, 20)
-        received = self.until_told("region")
+        shown_text = self.until_output("region")
         self.assertRegex(
-            received, rf"region \d+ {TIMES} \d+ at \((99|100), (49|50)\): mean [\d.]+, "
+            shown_text, rf"region \d+ {TIMES} \d+ at \((99|100), (49|50)\): mean [\d.]+, "
         )
-        self.assertIn("centre", received)
+        self.assertIn("centre", shown_text)
         browser.find("canvas.pixels").send_keys("0")
         browser.until(lambda: "region" not in browser.text(".figure .note"), "no region")
         browser.wheel(browser.find("canvas.pixels"), -2000)
@@ -137,7 +137,7 @@ class ComposedTests(PVAWebTestCase):
         for column, colour in ((20, 255), (90, 0)):
             self.server.run_now(f"pvs['grey'].post({half.format(column)})")
             self.until_pixel((colour,) * 3)
-        self.assertGreater(float(self.until_told("frames/s").split(" · ")[1].split()[0]), 0)
+        self.assertGreater(float(self.until_output("frames/s").split(" · ")[1].split()[0]), 0)
         self.browser.click("figcaption button")
         self.server.run_now("pvs['grey'].post(np.full((50, 100), 100, 'u1'))")
         self.until_pixel((127, 127, 127))
@@ -157,7 +157,7 @@ class ComposedTests(PVAWebTestCase):
         self.unfold("pva://jpeg")
         self.until_pixel((240, 120, 0))
         self.unfold("pva://lz4")
-        self.until_told("compressed by lz4")
+        self.until_output("compressed by lz4")
         self.unfold("pva://table")
         heads, cells = self.browser.run(CELLS)
         self.assertEqual(heads, ["name", "x"])
@@ -167,7 +167,7 @@ class ComposedTests(PVAWebTestCase):
         self._check_writes()
         self.unfold(self.pv("data"))
         self.browser.find(".side input.limit").send_keys("4\n")
-        self.until_told(f"4 {TIMES} 3")
+        self.until_output(f"4 {TIMES} 3")
         self.until_pixel((60, 60, 60), x=0.55)
         # The width is part of the layout.
         self.assertIn(f"width.4={self.pv('data')}", unquote(self.browser.driver.current_url))
@@ -184,8 +184,10 @@ class ComposedTests(PVAWebTestCase):
         browser.until(lambda: "\N{CHECK MARK}" in browser.text(".put output"), "what was written")
         held = self.server.run_now("print(int(pvs['whole'].current()))")
         self.assertEqual(held, str(2**53 + 1))
-        received = f"the PV now has {2**53 + 1}"
-        browser.until(lambda: received in browser.text(".put output"), "all digits of what it has")
+        shown_text = f"the PV now has {2**53 + 1}"
+        browser.until(
+            lambda: shown_text in browser.text(".put output"), "all digits of what it has"
+        )
         raw = "return document.querySelector('.facts').innerText"
         browser.until(lambda: str(2**53 + 1) in browser.run(raw), "all digits of the raw value")
         # Whether it may be written is not known before it was tried: the field is there.

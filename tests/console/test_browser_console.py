@@ -90,10 +90,10 @@ class ConsoleTests(WebTestCase):
         """A change of a value by the IOC is shown, with its time."""
         browser = self.open("level")
         before = browser.until_row(self.pv("level"), has_value)
-        self.tell_ioc("level", 3.5)
+        self.set_record("level", 3.5)
         after = browser.until_row(self.pv("level"), lambda row: row.value == "3.50")
         self.assertNotEqual(after.time, before.time)
-        self.tell_ioc("level", -0.125)
+        self.set_record("level", -0.125)
         browser.until_row(self.pv("level"), lambda row: row.value in {"-0.13", "-0.12"})
 
     @in_thread
@@ -102,9 +102,9 @@ class ConsoleTests(WebTestCase):
         browser = self.open("level", "mode")
         seen = [browser.until_row(self.pv("level"), has_value)]
         for value, state in ((6, "MINOR HIGH"), (9, "MAJOR HIHI")):
-            self.tell_ioc("level", value)
+            self.set_record("level", value)
             seen.append(browser.until_row(self.pv("level"), in_state(state)))
-        self.tell_ioc("mode", 2)
+        self.set_record("mode", 2)
         seen.append(browser.until_row(self.pv("mode"), in_state("INVALID STATE")))
         self.assertEqual(
             [row.severity for row in seen], ["is-ok", "is-minor", "is-major", "is-invalid"]
@@ -137,7 +137,7 @@ class ConsoleTests(WebTestCase):
         browser.click("#rows .name")
         canvas = browser.find(".details canvas")
         for value in (2, 4, 3):
-            self.tell_ioc("level", value)
+            self.set_record("level", value)
         browser.until_row(self.pv("level"), lambda row: row.value == "3.00")
         live = browser.find("figcaption button:last-child")
         self.assertFalse(live.is_enabled())
@@ -177,8 +177,8 @@ class ConsoleTests(WebTestCase):
         self.assertIn("Paused", browser.text("#banner"))
 
         def arrived() -> bool:
-            self.tell_ioc("level", 4)
-            self.tell_ioc("level", 4.5)
+            self.set_record("level", 4)
+            self.set_record("level", 4.5)
             return not browser.text("#traffic").startswith("0.0")
 
         browser.until(lambda: browser.text("#traffic").startswith("0.0"), "no traffic")
@@ -197,7 +197,7 @@ class ConsoleTests(WebTestCase):
         browser.choose("#rate", "1/s")
         self.assertIn("rate=1", browser.driver.current_url)
         for value in range(20):
-            self.tell_ioc("level", value / 10)
+            self.set_record("level", value / 10)
         browser.until_row(name, lambda row: row.value == "1.90")
 
     @in_thread

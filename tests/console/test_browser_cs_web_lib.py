@@ -66,14 +66,14 @@ class CsWebLibPageTests(WebTestCase):
         port = self.wait(self._serve_page, folder)
         page = f"127.0.0.1:{port}"
         gateway = urlsplit(self.origin).netloc
-        self.places = {page, gateway}
+        self.allowed_hosts = {page, gateway}
         self.serve("--allow-put=anyone", f"--allow-origin=http://{page}", "--pvws-throttle=0.1")
-        asked = {
+        parameters = {
             "file": "/display.bob",
             "socket": gateway,
             "macros": json.dumps({"P": self.prefix}),
         }
-        self.browser.open(f"http://{page}/?{urlencode(asked)}")
+        self.browser.open(f"http://{page}/?{urlencode(parameters)}")
 
     def _serve_page(self, folder: Path) -> int:
         port = reactor.listenTCP(0, Site(File(str(folder))), interface="127.0.0.1")

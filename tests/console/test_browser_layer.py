@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.support.console_case import WebTestCase, in_thread
 
-# Draws a chart step by step, and beside it another one at once. Returns how many pixels differ,
+# Draws a chart step by step, and another one at once. Returns how many pixels differ,
 # how many are drawn, and how many columns a step has drawn anew, on average.
 COMPARE = """
 const [ratio, log, done] = arguments;

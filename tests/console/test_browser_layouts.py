@@ -259,7 +259,7 @@ class LayoutTests(WebTestCase):
     def test_elements(self) -> None:
         """Custom elements show a value, its alarm and a chart, whenever they are added."""
         browser = self.open()
-        self.addCleanup(self.tell_ioc, "level", 1.25)
+        self.addCleanup(self.set_record, "level", 1.25)
         browser.run(ADD_ELEMENTS, self.pv("level"), self.pv("mask"))
         text = "return document.querySelector('pv-value').shadowRoot?.textContent ?? ''"
         browser.until(lambda: browser.run(text).endswith("1.3 m"), "the value")
@@ -292,10 +292,10 @@ class LayoutTests(WebTestCase):
         lines = self.until_saved(folder, ".csv").decode().splitlines()
         self.assertEqual(lines[0], f"time,{self.pv('level')}")
         self.assertRegex(lines[1], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z,1\.25$")
-        for number, received in ((1, "1.25"), (2, f"{self.origin}/?pv={self.pv('level')}")):
+        for number, expected in ((1, "1.25"), (2, f"{self.origin}/?pv={self.pv('level')}")):
             browser.click(f".viewing button:nth-of-type({number})")
             browser.until(lambda: "Copied" in browser.text(".viewing .outcome"), "the copy")
-            self.assertEqual(self.pasted(browser), received)
+            self.assertEqual(self.pasted(browser), expected)
 
     def pasted(self, browser: ConsoleBrowser) -> str:
         """Return the content of the clipboard."""

@@ -51,7 +51,7 @@ WIKI = (
 class PageTestCase(WebTestCase):
     """Tests of pages on a web server that is not the gateway.
 
-    The gateway is where `localhost:8888` leads the browser.
+    `localhost:8888` in the browser is the gateway.
     """
 
     RECORDS: ClassVar[str] = RECORDS
@@ -60,7 +60,7 @@ class PageTestCase(WebTestCase):
     def open_page(
         self, name: str, *options: str, record: str = "", library: str = "http://localhost:8888"
     ) -> Browser:
-        """Put the pages on a server of their own, start the gateway, and open one.
+        """Start a server with the pages and the gateway, and open a page.
 
         In `options`, `PAGES` is the origin of the pages.
         """
@@ -68,7 +68,7 @@ class PageTestCase(WebTestCase):
         options = tuple(option.replace("PAGES", f"http://{own}") for option in options)
         # Long enough for a PV that exists to be found first: the pages count messages.
         self.serve(f"--connect-timeout={allowed(1):g}", *options)
-        self.places = {"localhost:8888", own}
+        self.allowed_hosts = {"localhost:8888", own}
         self.browser.open(f"http://{own}/{name}")
         return self.browser
 
@@ -103,7 +103,7 @@ class OldPageTests(PageTestCase):
         browser.until(lambda: browser.text(shown["wave"]) == "1,5,2.5", "the array")
         colour = f"return document.querySelector('{shown['nobody']}').style.color"
         browser.until(lambda: browser.run(colour) == "red", "the red of what is not found")
-        self.tell_ioc("level", 4.5)
+        self.set_record("level", 4.5)
         browser.until(lambda: browser.text(shown["level"]) == "4.5", "the change")
         colour = f"return document.querySelector('{shown['level']}').style.color"
         self.assertEqual(browser.run(colour), "black")
@@ -128,7 +128,7 @@ class OldPageTests(PageTestCase):
         self.assertEqual((monitor["value"], monitor["count"], monitor["units"]), (1.25, 1, "mm"))
         disconnect = json.dumps({"action": "disconnect", "pv": name})
         again = json.dumps({"action": "connect", "pv": name})
-        self.tell_ioc("level", 2)
+        self.set_record("level", 2)
         browser.until(lambda: browser.run("return logged.length") == 3, "the change")
         browser.run("ws.send(arguments[0])", disconnect)
         browser.run("ws.send(arguments[0])", again)
@@ -168,9 +168,9 @@ class ElementTests(PageTestCase):
         browser.until(lambda: "pv-disconnected" in browser.run(classes, "#nobody"), "its class")
         browser.until(lambda: "pv-connected" in browser.run(classes, "#empty"), "its class")
         self.assertEqual(browser.text("#empty"), "no reading")
-        self.tell_ioc("empty", 4)
+        self.set_record("empty", 4)
         browser.until(lambda: browser.text("#empty") == "4.0", "its first value")
-        self.tell_ioc("level", 9)
+        self.set_record("level", 9)
         browser.until(lambda: browser.text("#level") == "9.0 mm", "the change")
         self.assertIn("pv-major", browser.run(classes, "#level"))
         # Without puts, nothing can be written here.
@@ -195,14 +195,14 @@ class ElementTests(PageTestCase):
     def wait_for_gain(self, label: str, index: str) -> None:
         """Return when the record has this state, and the page shows it."""
         line = f'dbgf("{self.pv("gain")}")'
-        self.browser.until(lambda: f'"{label}"' in self.ask_ioc(line), f"the state {label}")
+        self.browser.until(lambda: f'"{label}"' in self.query_ioc(line), f"the state {label}")
         self.browser.until(lambda: self.value("#gain") == index, f"the choice {index}")
 
     @in_thread
     def test_written(self) -> None:
         """Fields write on Enter, ticks and choices at once; Escape gives up.
 
-        The page has the gateway's leave, and its own copy of the library.
+        The page is allowed with `--allow-origin`, and has its own copy of the library.
         """
         browser = self.open_elements("--allow-put=anyone", "--allow-origin=PAGES", library="")
         field = browser.find("#field")
@@ -216,10 +216,10 @@ class ElementTests(PageTestCase):
         browser.until(lambda: browser.text("#level") == "7.5 mm", "what was written")
         browser.click("#tick")
         browser.choose("#choice", "Running")
-        asked = [f'dbgf("{self.pv(name)}")' for name in ("switch", "mode")]
+        queries = [f'dbgf("{self.pv(name)}")' for name in ("switch", "mode")]
 
         def written() -> bool:
-            answers = [self.ask_ioc(line) for line in asked]
+            answers = [self.query_ioc(line) for line in queries]
             return "On" in answers[0] and "Running" in answers[1]
 
         browser.until(written, "both at the IOC")

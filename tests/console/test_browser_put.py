@@ -52,7 +52,7 @@ class PutTests(WebTestCase):
         row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
         self.assertRegex(row.outcome, r"Wrote 7\.25 in .* s; the PV now has 7\.25$")
         self.browser.until_row(name, lambda row: row.facts["Raw value"] == "7.25")
-        self.assertIn("7.25", self.ask_ioc(f'dbgf("{name}")'))
+        self.assertIn("7.25", self.query_ioc(f'dbgf("{name}")'))
 
     @in_thread
     def test_choice(self) -> None:
@@ -92,11 +92,11 @@ class PutTests(WebTestCase):
         self.assertIn("11 mm is above the control limit of 10 mm.", question)
         self.browser.press("ESCAPE")
         self.browser.until_row(name, lambda row: row.outcome == "Not written.")
-        self.assertRegex(self.ask_ioc(f'dbgf("{name}")'), r": +5$")
+        self.assertRegex(self.query_ioc(f'dbgf("{name}")'), r": +5$")
         field.send_keys("\n")
         self.browser.click("dialog.confirm .danger")
         self.browser.until_row(name, lambda row: row.outcome.startswith("✓"))
-        # The record drives what it is told to its limit.
+        # The record limits the value.
         self.browser.until_row(name, lambda row: row.value == "10.0")
         row = self.browser.until_row(name, lambda row: "now has" in row.outcome)
         self.assertRegex(row.outcome, r"Wrote 11 in .* s; the PV now has 10\.0$")
@@ -114,8 +114,8 @@ class PutTests(WebTestCase):
         name = self.unfold("setpoint", *PUTS)
         field = self.browser.find(".put input")
         field.send_keys("6")
-        # DISP has a record refuse all puts from outside; nobody is told of it before.
-        self.tell_ioc("setpoint.DISP", 1)
+        # With DISP, a record refuses all puts from outside, without notifying clients.
+        self.set_record("setpoint.DISP", 1)
         field.send_keys("\n")
         row = self.browser.until_row(name, lambda row: row.outcome.startswith("✕"))
         self.assertIn("Not written", row.outcome)

@@ -1,4 +1,4 @@
-"""A plot or trend is drawn again when it looks different, not because time passes."""
+"""Plots and trends are drawn again only when their picture changes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import ClassVar
 from tests.support.console_case import WebTestCase, in_thread
 
 RECORDS = 'record(ao, "$(P)level") { field(VAL, "1.25") field(PINI, "YES") field(PREC, "2") }'
-# How often both plots and the trend are drawn in so many milliseconds.
+# Counts how often both plots and the trend are drawn, within a time in milliseconds.
 DRAWN = """
 const [time, done] = arguments;
 const all = (kind) => [...document.querySelectorAll(`canvas.${kind}`)];
@@ -32,7 +32,7 @@ class RedrawTests(WebTestCase):
 
     @in_thread
     def test_still(self) -> None:
-        """They move on by a pixel at a time, and stand still while the page is paused."""
+        """They move by one pixel at a time, and are not drawn while the page is paused."""
         level = self.pv("level")
         browser = self.open("level", rest=f"&chart={level}")
         browser.until_row(level, lambda row: row.value == "1.25")
@@ -40,15 +40,15 @@ class RedrawTests(WebTestCase):
         for plot in (".multi .chart", ".details .chart"):
             browser.until(lambda: browser.drawn(plot), plot)  # noqa: B023
         trends = []
-        for most, key in ((14, "p"), (4, "p")):
+        for maximum, key in ((14, "p"), (4, "p")):
             drawn = browser.driver.execute_async_script(DRAWN, 2000)
             self.assertEqual(len(drawn), 3)
             *plots, trend = drawn
             for times in plots:
                 self.assertGreater(times, 0)
-                self.assertLessEqual(times, most)
-            # Two minutes are some 250 pixels.
-            self.assertLessEqual(trend, most // 2)
+                self.assertLessEqual(times, maximum)
+            # In two minutes, the trend moves by about 250 pixels.
+            self.assertLessEqual(trend, maximum // 2)
             trends.append(trend)
             browser.press(key)
         self.assertGreater(trends[0], 0)

@@ -15,7 +15,7 @@ record(ao, "$(P)hot") {
 }
 """  # noqa: E501
 PVS = ("level", "count", "mode", "hot")
-# Of values and badges: those with parts out of sight, and those on several lines.
+# Texts of values and badges that are partly hidden or on several lines.
 NOT_WHOLE = """
 return [...document.querySelectorAll("#rows .value, #rows .badge")].filter((element) => {
   const text = document.createRange();
@@ -53,7 +53,7 @@ class ViewTests(WebTestCase):
 
     @in_thread
     def test_columns(self) -> None:
-        """Values, states and names are whole with any number of columns, also on a wall."""
+        """Values, states and names are shown completely with any number of columns."""
         for rest in (
             "&columns=2",
             "&columns=3",
@@ -89,7 +89,7 @@ class ViewTests(WebTestCase):
 
     @in_thread
     def test_typed_name(self) -> None:
-        """The name of a layout stays while it is typed, and is that of the layout once opened."""
+        """A name that is being typed is kept; opening a layout shows the layout's name."""
         browser = self.open("level")
         browser.press("l")
         browser.find(NAME).send_keys("Mine")

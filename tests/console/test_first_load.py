@@ -47,12 +47,12 @@ class FirstLoadTests(WebTestCase):
         self.browser.command("Network.clearBrowserCache")
         browser = self.open("level")
         self.until_shown()
-        asked = browser.take_log().requests
-        self.assertIn(f"{self.origin}/static/console/main.js", asked)
-        self.assertLessEqual(len(asked), MAX_REQUESTS, asked)
-        received = browser.run(BYTES)
-        self.assertGreater(received, 20_000)
-        self.assertLess(received, MAX_BYTES)
+        urls = browser.take_log().requests
+        self.assertIn(f"{self.origin}/static/console/main.js", urls)
+        self.assertLessEqual(len(urls), MAX_REQUESTS, urls)
+        size = browser.run(BYTES)
+        self.assertGreater(size, 20_000)
+        self.assertLess(size, MAX_BYTES)
 
     @in_thread
     def test_again(self) -> None:
@@ -69,13 +69,13 @@ class FirstLoadTests(WebTestCase):
         self.serve()
         listening = self.wait(self.proxy)
         where = f"127.0.0.1:{listening.getHost().port}"
-        self.places = {where}
+        self.allowed_hosts = {where}
         self.browser.open(f"http://{where}{PREFIX}?pv={self.pv('level')}")
         self.until_shown()
-        asked = self.browser.take_log().requests
-        outside = [url for url in asked if not urlsplit(url).path.startswith(PREFIX)]
+        urls = self.browser.take_log().requests
+        outside = [url for url in urls if not urlsplit(url).path.startswith(PREFIX)]
         self.assertEqual(outside, [])
-        self.assertLessEqual(len(asked), MAX_REQUESTS, asked)
+        self.assertLessEqual(len(urls), MAX_REQUESTS, urls)
 
     @inlineCallbacks
     def proxy(self) -> Generator[Deferred[Any], Any, Any]:
@@ -96,8 +96,8 @@ class CompressionTests(ServiceTestCase):
         """Clients that accept gzip get it where it reduces the size, with its own tag."""
         compressed = 0
         for path in TYPES:
-            plain = self.ask(f"/{path}", accept_encoding="identity")
-            zipped = self.ask(f"/{path}", accept_encoding="gzip, deflate, br")
+            plain = self.fetch(f"/{path}", accept_encoding="identity")
+            zipped = self.fetch(f"/{path}", accept_encoding="gzip, deflate, br")
             self.assertNotIn("content-encoding", plain.headers)
             self.assertEqual(zipped.headers.get("vary"), plain.headers.get("vary"), path)
             if "content-encoding" not in zipped.headers:
@@ -117,17 +117,17 @@ class CompressionTests(ServiceTestCase):
         """Each form has its tag: 304 for that one, everything of the other."""
         path = "/static/console.css"
         tags = {
-            encoding: self.ask(path, accept_encoding=encoding).headers["etag"]
+            encoding: self.fetch(path, accept_encoding=encoding).headers["etag"]
             for encoding in ("gzip", "identity")
         }
         for encoding, tag in tags.items():
-            for asked in tags:
-                reply = self.ask(path, accept_encoding=asked, if_none_match=tag)
-                self.assertEqual(reply.status, 304 if asked == encoding else 200)
+            for urls in tags:
+                reply = self.fetch(path, accept_encoding=urls, if_none_match=tag)
+                self.assertEqual(reply.status, 304 if urls == encoding else 200)
                 self.assertEqual(reply.headers["vary"], "accept-encoding")
-                self.assertEqual(reply.body == b"", asked == encoding)
+                self.assertEqual(reply.body == b"", urls == encoding)
                 whole, head = (
-                    self.ask(path, method, accept_encoding=asked) for method in ("GET", "HEAD")
+                    self.fetch(path, method, accept_encoding=urls) for method in ("GET", "HEAD")
                 )
                 self.assertEqual(head.headers["content-length"], str(len(whole.body)))
                 self.assertEqual(head.headers["etag"], whole.headers["etag"])

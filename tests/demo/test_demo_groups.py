@@ -28,8 +28,8 @@ class GroupTests(PVATestCase):
         self.addCleanup(service.stopService)
         service.startService()
         ioc = yield service.when_up()
-        said = [line for line in ioc.output if "not achievable" not in line]
-        self.assertNotRegex("\n".join(said), "(?i)error|warning")
+        lines = [line for line in ioc.output if "not achievable" not in line]
+        self.assertNotRegex("\n".join(lines), "(?i)error|warning")
         backend = self.start_backend()
         sinks = {name: RecordingSink() for name in GROUPS}
         for name, sink in sinks.items():

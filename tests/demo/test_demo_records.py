@@ -96,8 +96,8 @@ class RecordTests(TestCase):
     def test_as_listed(self) -> Any:
         """Each record changes, or does not change, as its line in the list says."""
         yield self.start()
-        said = [line for line in self.ioc.output if "not achievable" not in line]
-        self.assertNotRegex("\n".join(said), "(?i)error|warning")
+        printed = [line for line in self.ioc.output if "not achievable" not in line]
+        self.assertNotRegex("\n".join(printed), "(?i)error|warning")
         for name, rate in SLOW.items():
             shown = yield self.ioc.query(f"dbgf {name}.SCAN")
             self.assertIn(f'"{rate}"', shown)
@@ -207,8 +207,8 @@ class ListTests(SynchronousTestCase):
     def test_shown(self) -> None:
         """A gateway names them all when it starts, and so does README."""
         readme = Path(__file__).parents[2] / "README.md"
-        received = demo_text("http://localhost:8888/").splitlines()
-        lines = {line.split()[0] for line in received if line.startswith("  ")}
+        shown_text = demo_text("http://localhost:8888/").splitlines()
+        lines = {line.split()[0] for line in shown_text if line.startswith("  ")}
         for name in (*RECORDS, *GROUPS):
             self.assertIn(name, lines)
             self.assertIn(f"| `{name}` |", readme.read_text())

@@ -68,10 +68,10 @@ class ContainerfileTests(SynchronousTestCase):
         """The files that the compose file mounts exist, and are YAML."""
         services = yaml.safe_load((ROOT / "contrib" / "compose.yaml").read_text())["services"]
         mounts = [mount for service in services.values() for mount in service.get("volumes", [])]
-        places = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
-        self.assertEqual(len(places), 4)
-        for place in places:
-            self.assertTrue((ROOT / "contrib" / place).exists(), place)
+        sources = [mount.partition(":")[0] for mount in mounts if mount.startswith(".")]
+        self.assertEqual(len(sources), 4)
+        for source in sources:
+            self.assertTrue((ROOT / "contrib" / source).exists(), source)
         for path in (ROOT / "contrib" / "grafana" / "provisioning").glob("*/*.yaml"):
             self.assertEqual(yaml.safe_load(path.read_text())["apiVersion"], 1)
 

@@ -110,7 +110,7 @@ class EmbeddingTests(IOCTestCase):
         client.send({"action": "put", "pv": f"{self.prefix}alarm", "value": 30})
         reply = yield client.until()
         self.assertEqual((reply["msg_type"], reply.get("ok")), ("put", True))
-        # The log has what the PV holds after the put, for which the gateway asks before we do.
+        # The log has the value after the put, which the gateway reads first.
         client.send({"action": "get", "pv": f"{self.prefix}alarm"})
         self.assertEqual((yield client.until(msg_type="value"))["value"], 30.0)
         self.assertIn(f"{self.prefix}alarm", (folder / "log").read_text())
@@ -139,11 +139,11 @@ class EmbeddingTests(IOCTestCase):
         """The hub's subscriber gets an alarm and the IOC's death, without a browser."""
         ioc = yield self.start_ioc(ALARM)
         fixture = yield self.start_gateway()
-        received: list[str] = []
+        alerts: list[str] = []
         waiting: list[Deferred[str]] = []
 
         def alert(text: str) -> None:
-            received.append(text)
+            alerts.append(text)
             waiting.pop().callback(text)
 
         names: dict[str, Any] = {}
@@ -153,7 +153,7 @@ class EmbeddingTests(IOCTestCase):
         waiting.append(Deferred())
         watchdog.startService()
         self.addCleanup(watchdog.stopService)
-        # A command that goes in before the PV is connected is heard too: as the first value.
+        # A command before the PV is connected also has an effect: on the first value.
         yield ioc.query(f'dbpf("{self.prefix}alarm", "90")')
         self.assertEqual((yield waiting[0]), f"{self.prefix}alarm = 90.0 mm: HIHI")
         waiting.append(Deferred())

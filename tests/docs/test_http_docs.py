@@ -44,8 +44,8 @@ class CommandTests(TestCase):
             output, error, _ = yield getProcessOutputAndValue("/bin/sh", ["-c", script])
             self.assertEqual(error, b"", commands)
             came = fixed(output.decode())
-            wanted = fixed(_joined(shown) if kind == "json" else shown)
-            self.assertEqual(came.strip(), wanted.strip(), commands)
+            expected = fixed(_joined(shown) if kind == "json" else shown)
+            self.assertEqual(came.strip(), expected.strip(), commands)
 
 
 class TableTests(SynchronousTestCase):

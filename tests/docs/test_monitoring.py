@@ -66,7 +66,7 @@ class MetricsTests(ApiTestCase):
     def test_table(self) -> Any:
         """The table of the documentation has each metric with its labels, and no other."""
         text = yield self.scrape()
-        received = {
+        documented = {
             name: set(filter(None, (labels or "").strip("{}").split(",")))
             for name, labels in re.findall(r"`(pycaserver_[a-z_]+)(\{[a-z,]+\})?`", OPERATIONS)
         }
@@ -78,7 +78,7 @@ class MetricsTests(ApiTestCase):
                 labels = {label for sample in family.samples for label in sample.labels}
                 found[family.name.removesuffix(suffix) + suffix] = labels - {"le"}
         self.maxDiff = None
-        self.assertEqual(received, found)
+        self.assertEqual(documented, found)
 
     @inlineCallbacks
     def test_used(self) -> Any:
@@ -96,18 +96,18 @@ class MetricsTests(ApiTestCase):
             used = set(NAME.findall(expression))
             self.assertLessEqual(used, names, what)
             self.assertTrue(used or expression.startswith("up{"), what)
-            said = set(re.findall(r"([a-z]+)=", expression))
-            said |= {
+            used_labels = set(re.findall(r"([a-z]+)=", expression))
+            used_labels |= {
                 label.strip()
                 for group in re.findall(r"by \(([^)]*)\)", expression)
                 for label in group.split(",")
             }
-            self.assertLessEqual(said, labels, what)
+            self.assertLessEqual(used_labels, labels, what)
 
-    def test_told(self) -> None:
+    def test_documented(self) -> None:
         """The documentation explains each alert."""
-        received = set(re.findall(r"^\| `(Pycaserver[A-Za-z]+)` \|", OPERATIONS, re.MULTILINE))
-        self.assertEqual(received, set(rules()))
+        documented = set(re.findall(r"^\| `(Pycaserver[A-Za-z]+)` \|", OPERATIONS, re.MULTILINE))
+        self.assertEqual(documented, set(rules()))
 
     @inlineCallbacks
     def test_promtool(self) -> Any:

@@ -47,8 +47,8 @@ class Example:
     def names(self) -> set[str]:
         """The PVs that it requests, except for those that do not exist."""
         requests = [_loads(line[2:]) for line in self.lines if line.startswith("→")]
-        asked = [request for request in requests if isinstance(request, dict)]
-        names = {name for each in asked for name in [each.get("pv"), *each.get("pvs", [])]}
+        objects = [request for request in requests if isinstance(request, dict)]
+        names = {name for each in objects for name in [each.get("pv"), *each.get("pvs", [])]}
         absent = {"demo:nowhere", "=`demo:setpoint` * "}
         return {name for name in names if isinstance(name, str) and name} - absent
 
@@ -205,7 +205,7 @@ class PlayTests(V2TestCase):
             for name in TYPES
         )
         _, _, client = yield self.start_all(records)
-        frames, wanted = [], []
+        frames, decoded = [], []
         for name, (array, elements) in TYPES.items():
             for values in ([], elements):
                 if values:
@@ -214,7 +214,7 @@ class PlayTests(V2TestCase):
                 client.send({"action": "get", "pv": pv, "arrays": "binary"})
                 frame = yield client.until(lambda message: isinstance(message, bytes))
                 frames.append(frame.hex())
-                wanted.append([pv, array, values, len(values)])
+                decoded.append([pv, array, values, len(values)])
         script = f"""{reader}
             const answers = {json.dumps(frames)}.map((hex) => {{
               const bytes = Uint8Array.from(hex.match(/../g), (digits) => parseInt(digits, 16));
@@ -225,7 +225,7 @@ class PlayTests(V2TestCase):
         """
         out, problem, status = yield getProcessOutputAndValue(node, ["-e", script])
         self.assertEqual((status, problem), (0, b""))
-        self.assertEqual(json.loads(out), wanted)
+        self.assertEqual(json.loads(out), decoded)
 
 
 ACTIONS = ("connect", "disconnect", "configure", "get", "put", "info", "history", "list", "ping")

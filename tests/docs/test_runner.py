@@ -28,9 +28,11 @@ class RunnerTests(SynchronousTestCase):
         """Run a copy of the command with modules of one test each."""
         folder = Path(self.mktemp()) / "tests"
         (folder / "console").mkdir(parents=True)
-        for each in (folder, folder / "console"):
+        (folder / "support").mkdir()
+        for each in (folder, folder / "console", folder / "support"):
             (each / "__init__.py").touch()
-        shutil.copy(Path(__file__).parents[1] / "__main__.py", folder)
+        for name in ("__main__.py", "support/process_state.py"):
+            shutil.copy(Path(__file__).parents[1] / name, folder / name)
         for name, body in bodies.items():
             (folder / "console" / f"test_{name}.py").write_text(MODULE.format(body=body))
         command = [sys.executable, "-m", "tests", *names]
@@ -58,6 +60,18 @@ class RunnerTests(SynchronousTestCase):
         for name, status in (("early", 0), ("crash", 3)):
             self.assertIn(f"tests.console.test_{name}.Tests.test_it ... ", ended.stdout)
             self.assertIn(f"A process ended with status {status}", ended.stdout)
+
+    def test_changed_process(self) -> None:
+        """A module that leaves the process changed is reported with the changes."""
+        ended = self.run_tests(
+            variable="os.environ['X'] = '1'",
+            folder="os.chdir('/')",
+            umask="self.addCleanup(os.umask, os.umask(0))",
+        )
+        self.assertEqual(ended.returncode, 1, ended.stdout)
+        self.assertIn("the variable X was None and is '1'\n", ended.stdout)
+        self.assertRegex(ended.stdout, "the working directory was '.*' and is '/'\n")
+        self.assertEqual(ended.stdout.splitlines()[-1], "FAILED (errors=2, successes=3)")
 
     def test_no_tests(self) -> None:
         """A name without tests is refused."""

@@ -87,8 +87,8 @@ class DocumentedTests(MemoryServiceTestCase):
     @inlineCallbacks
     def test_public(self) -> Any:
         """The public page shows what the list allows, and nobody can write."""
-        said = yield self.check(0)
-        self.assertIn("read: yes\nwrite: no", said)
+        output = yield self.check(0)
+        self.assertIn("read: yes\nwrite: no", output)
         for name in ("BEAM:CURRENT", "BEAM:TEST:X", "OTHER"):
             self.backend.add(name, 1.0)
         self.serve_recipe(0)
@@ -106,8 +106,8 @@ class DocumentedTests(MemoryServiceTestCase):
     @inlineCallbacks
     def test_operators(self) -> Any:
         """The documented command makes a password file; its user writes from the control room."""
-        said = yield self.check(1)
-        self.assertIn("write: yes (trapped)", said)
+        output = yield self.check(1)
+        self.assertIn("write: yes (trapped)", output)
         (line,) = [line for line in blocks("sh")[1].splitlines() if line]
         line = line.replace("python ", f"{sys.executable} ").replace(
             "bcrypt.gensalt(12)", "bcrypt.gensalt(4)"
@@ -170,14 +170,14 @@ class DocumentedTests(MemoryServiceTestCase):
             self.assertIn(documented, server)
             server = server.replace(documented, ours)
         user = "user root;" if os.getuid() == 0 else ""
-        places = "".join(
+        directories = "".join(
             f"{kind}_temp_path {self.folder / kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         configuration = self.write(
             "nginx.conf",
             f"{user} daemon off; pid {self.folder}/nginx.pid; error_log stderr; events {{}}\n"
-            f"http {{ access_log off; {places}\n{server}}}\n",
+            f"http {{ access_log off; {directories}\n{server}}}\n",
         )
         nginx = _Nginx()
         arguments = [str(NGINX), "-p", str(self.folder), "-e", "stderr", "-c", configuration]
@@ -189,7 +189,7 @@ class DocumentedTests(MemoryServiceTestCase):
     def until_listening(self, port: int, nginx: _Nginx) -> Any:
         """Fires when a page is answered."""
         for _ in range(200):
-            self.assertFalse(nginx.ended.called, nginx.said)
+            self.assertFalse(nginx.ended.called, nginx.output)
             try:
                 client = yield self.client({"Cookie": "session=good"}, port)
             except Exception:
@@ -197,7 +197,7 @@ class DocumentedTests(MemoryServiceTestCase):
             else:
                 yield client.close()
                 return
-        self.fail(f"nginx does not listen: {nginx.said!r}")
+        self.fail(f"nginx does not listen: {nginx.output!r}")
 
 
 class OptionTests(MemoryServiceTestCase):
@@ -206,13 +206,13 @@ class OptionTests(MemoryServiceTestCase):
     def test_defaults(self) -> None:
         """Each limit is listed with its default, and each mentioned option exists."""
         defaults = {option.name: option.default for option in OPTIONS}
-        received = dict(re.findall(r"^\| `--([\w-]+)`[^|]*\| (\d+) \|", TEXT, re.MULTILINE))
+        in_docs = dict(re.findall(r"^\| `--([\w-]+)`[^|]*\| (\d+) \|", TEXT, re.MULTILINE))
         limits = {name for name, value in defaults.items() if name.startswith("max-") and value}
         limits.add("handshake-timeout")
-        self.assertEqual(received, {name: defaults[name] for name in limits})
-        known = set(cast(Any, Options()).longOpt)
+        self.assertEqual(in_docs, {name: defaults[name] for name in limits})
+        existing = set(cast(Any, Options()).longOpt)
         for name in set(re.findall(r"`--([\w-]+)", TEXT)):
-            self.assertTrue({name, f"{name}="} & known, name)
+            self.assertTrue({name, f"{name}="} & existing, name)
 
 
 class SignOn(Resource):
@@ -233,7 +233,7 @@ class _Nginx(ProcessProtocol):
     """A running nginx."""
 
     def __init__(self) -> None:
-        self.said = b""
+        self.output = b""
         self.ended: Deferred[None] = Deferred()
 
     def stop(self, process: IProcessTransport) -> Deferred[None]:
@@ -242,7 +242,7 @@ class _Nginx(ProcessProtocol):
         return self.ended
 
     def errReceived(self, data: bytes) -> None:
-        self.said += data
+        self.output += data
 
     def processEnded(self, reason: Any) -> None:
         self.ended.callback(None)

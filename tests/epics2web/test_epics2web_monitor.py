@@ -70,8 +70,8 @@ class MonitorTests(Epics2WebTestCase):
         for name, (datatype, count, more, value) in expected.items():
             info = yield self.first(client, name)
             pv = self.prefix + name
-            wanted = {"type": "info", "pv": pv, "connected": True, "datatype": datatype}
-            self.assertEqual(info, {**wanted, "count": count, **more})
+            expected_info = {"type": "info", "pv": pv, "connected": True, "datatype": datatype}
+            self.assertEqual(info, {**expected_info, "count": count, **more})
             update = yield client.receive()
             self.assertEqual(update, {"type": "update", "pv": pv, "value": value})
 
@@ -83,7 +83,7 @@ class MonitorTests(Epics2WebTestCase):
         for value in (1, 2):
             yield ioc.query(f'dbpf("{self.prefix}long", "{value}")')
             yield client.until(value=value)
-        self.ask(client, "clear", "long")
+        self.send_request(client, "clear", "long")
         client.send({"type": "ping"})
         yield client.until(type="pong")
         yield ioc.query(f'dbpf("{self.prefix}long", "3")')
@@ -155,11 +155,11 @@ class MonitorTests(Epics2WebTestCase):
     def test_not_found(self) -> Any:
         """A PV that is not found is reported after three seconds, also to later clients."""
         _, fixture, first = yield self.start_all(RECORDS)
-        wanted = {"type": "info", "pv": f"{self.prefix}nowhere", "connected": False}
+        expected_info = {"type": "info", "pv": f"{self.prefix}nowhere", "connected": False}
         for client in (first, (yield fixture.connect(path=self.path))):
             started = reactor.seconds()
             info = yield self.first(client, "nowhere")
-            self.assertEqual(info, wanted)
+            self.assertEqual(info, expected_info)
             self.assertGreaterEqual(reactor.seconds() - started, 3.0)
 
     @inlineCallbacks

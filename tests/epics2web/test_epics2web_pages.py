@@ -35,10 +35,10 @@ class CagetTests(ApiTestCase):
             query = "&".join(f"pv={name}" for name in names)
             reply = yield self.call("GET", f"/epics2web/caget?{query}{number}")
             values = ["Grüezi", label, 1.5, "NaN", 2.5, "Hé", label]
-            wanted = [
+            expected = [
                 {"name": name, "value": value} for name, value in zip(names, values, strict=True)
             ]
-            self.assertEqual((reply.status, reply.json), (200, {"data": wanted}))
+            self.assertEqual((reply.status, reply.json), (200, {"data": expected}))
         reply = yield self.call("GET", "/epics2web/caget")
         self.assertEqual(reply.body, '{"data":[]}')
 
@@ -102,9 +102,9 @@ class HealthTests(ApiTestCase):
         yield until_true(lambda: reactor.seconds() > lost + 0.3)
         reply = yield self.call("GET", "/epics2web/healthcheck")
         self.assertEqual(reply.status, 503)
-        (received,) = reply.json
-        self.assertEqual(received["name"], "Y")
-        self.assertRegex(received["disconnected_minutes"], r"^\d+\.\d$")
+        (reported,) = reply.json
+        self.assertEqual(reported["name"], "Y")
+        self.assertRegex(reported["disconnected_minutes"], r"^\d+\.\d$")
         self.backend.add("Y", 3)
         yield client.until(type="update", pv="Y")
         reply = yield self.call("GET", "/epics2web/healthcheck")

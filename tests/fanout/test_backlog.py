@@ -17,7 +17,7 @@ from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.web.frames import WEBSOCKET
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 from tests.support.pending_gets import Pending
 from tests.support.websocket_frames import text_payloads
 
@@ -32,7 +32,7 @@ class SlowPage:
 
     def __init__(self) -> None:
         self.session: Session
-        self.most = 0
+        self.max_backlog = 0
         """The maximum pending bytes so far."""
         self._data = b""
 
@@ -44,7 +44,7 @@ class SlowPage:
     def write(self, data: bytes) -> None:
         """Store frames."""
         self._data += data
-        self.most = max(self.most, self.backlog)
+        self.max_backlog = max(self.max_backlog, self.backlog)
         if self.backlog > FLUSH_BYTES:
             self.session.outbox.pause()
 
@@ -74,7 +74,7 @@ class BacklogTests(SynchronousTestCase):
         """Request all PVs in one list."""
         self.session.receive(json.dumps({"action": "connect", "pvs": self.names}).encode())
         while self.session.is_busy:
-            self.session.go_on()
+            self.session.process_next()
 
     def read_all(self) -> list[Any]:
         """Return everything that the page gets, while it keeps reading."""
@@ -90,23 +90,23 @@ class BacklogTests(SynchronousTestCase):
     def test_opening(self) -> None:
         """A page that opens gets all of its PVs, but no faster than it reads."""
         for batch in (False, True):
-            self.page.most = 0
-            ask(self.session, "configure", "", batch=batch)
+            self.page.max_backlog = 0
+            send_request(self.session, "configure", "", batch=batch)
             self.connect_all()
             received = self.read_all()
             messages = list(chain.from_iterable(received)) if batch else received[1:]
             kinds = ["connection", "monitor"] * len(self.names)
             self.assertEqual([each["msg_type"] for each in messages][-len(kinds) :], kinds)
             self.assertEqual([each["pvname"] for each in messages[-len(kinds) :: 2]], self.names)
-            self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
+            self.assertLess(self.page.max_backlog, FLUSH_BYTES + 2 * LARGE)
             for name in self.names:
-                ask(self.session, "disconnect", name)
+                send_request(self.session, "disconnect", name)
 
-    def test_asking_again(self) -> None:
+    def test_connect_again(self) -> None:
         """A client that requests a PV repeatedly without reading gets it once."""
         for _ in range(100):
-            ask(self.session, "connect", "pv0")
-        self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
+            send_request(self.session, "connect", "pv0")
+        self.assertLess(self.page.max_backlog, FLUSH_BYTES + 2 * LARGE)
         received = self.read_all()
         self.assertLess(len(received), 20)
 
@@ -114,7 +114,7 @@ class BacklogTests(SynchronousTestCase):
         """A client that reads again gets the newest value of each PV, once, as fast as it reads."""
         self.connect_all()
         self.read_all()
-        self.page.most = 0
+        self.page.max_backlog = 0
         self.session.outbox.pause()
         for value in ("y", "z"):
             for name in self.names:
@@ -123,14 +123,14 @@ class BacklogTests(SynchronousTestCase):
         received = self.read_all()
         self.assertEqual([each["pvname"] for each in received], self.names)
         self.assertEqual({each["value"][0] for each in received}, {"z"})
-        self.assertLess(self.page.most, FLUSH_BYTES + 2 * LARGE)
+        self.assertLess(self.page.max_backlog, FLUSH_BYTES + 2 * LARGE)
 
     def test_one_cannot_be_shown(self) -> None:
         """A value that cannot be rendered for a client that reads again does not affect others."""
         names = ["pv0", "odd", "pv1"]
         self.gateway.backend.add("odd", np.array([65], np.uint8), Metadata(FieldType.CHAR, 3))
         for name in names:
-            ask(self.session, "connect", name, text=True)
+            send_request(self.session, "connect", name, text=True)
         self.read_all()
         self.session.outbox.pause()
         self.gateway.backend.set("pv0", "y")
@@ -157,9 +157,9 @@ class GetTests(SynchronousTestCase):
     def test_few_at_once(self) -> None:
         """An IOC gets a few requests at a time; all are answered, in order."""
         for number in range(100):
-            ask(self.session, "get", "X", id=number)
-        while self.backend.asked:
-            self.assertLessEqual(len(self.backend.asked), MAX_GETS)
+            send_request(self.session, "get", "X", id=number)
+        while self.backend.pending:
+            self.assertLessEqual(len(self.backend.pending), MAX_GETS)
             self.backend.answer()
             self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(100)))
@@ -167,7 +167,7 @@ class GetTests(SynchronousTestCase):
     def test_lost(self) -> None:
         """Each get of a lost PV is refused, once; those of other PVs continue."""
         for number in range(1000):
-            ask(self.session, "get", "X", id=number)
+            send_request(self.session, "get", "X", id=number)
         self.backend.remove("X")
         self.gateway.flush_cycle()
         refusals = self.page.take()
@@ -175,36 +175,36 @@ class GetTests(SynchronousTestCase):
         self.assertEqual({each["code"] for each in refusals}, {"not_connected"})
         self.backend.add("Y", 2.5)
         for _ in range(MAX_GETS):
-            ask(self.session, "get", "Y")
-        self.assertEqual(len(self.backend.asked), MAX_GETS)
+            send_request(self.session, "get", "Y")
+        self.assertEqual(len(self.backend.pending), MAX_GETS)
 
     def test_comes_back_as_another(self) -> None:
         """If the type of a PV changes while a get waits, the reply has the new type."""
         for number in range(MAX_GETS + 1):
-            ask(self.session, "get", "X", id=number)
+            send_request(self.session, "get", "X", id=number)
         self.backend.remove("X")
         self.backend.add("X", np.arange(3.0))
         self.gateway.flush_cycle()
-        while self.backend.asked:
+        while self.backend.pending:
             self.backend.answer()
             self.gateway.flush_cycle()
         self.assertEqual(self.page.take()[-1]["value"], [0, 1, 2])
 
     def test_client_leaves(self) -> None:
         """For a client that disconnects, no more requests are sent."""
-        ask(self.session, "get", "late")
+        send_request(self.session, "get", "late")
         for _ in range(100):
-            ask(self.session, "get", "X")
+            send_request(self.session, "get", "X")
         self.backend.add("late", 1.5)
         self.session.close()
         self.gateway.flush_cycle()
-        self.assertEqual({name for name, _ in self.backend.asked}, {"X"})
-        self.assertEqual(len(self.backend.asked), MAX_GETS)
+        self.assertEqual({name for name, _ in self.backend.pending}, {"X"})
+        self.assertEqual(len(self.backend.pending), MAX_GETS)
 
     def test_later_options(self) -> None:
         """A `configure` after a get does not affect its reply."""
-        ask(self.session, "get", "X")
-        ask(self.session, "configure", "", text=True, metadata=True)
+        send_request(self.session, "get", "X")
+        send_request(self.session, "configure", "", text=True, metadata=True)
         self.backend.answer()
         self.gateway.flush_cycle()
         value = self.page.take()[1]
@@ -212,7 +212,7 @@ class GetTests(SynchronousTestCase):
 
     def test_unread(self) -> None:
         """A client that does not read its replies gets no more of them."""
-        ask(self.session, "get", "X")
+        send_request(self.session, "get", "X")
         self.page.backlog = MAX_UNREAD_BYTES + 1
         self.backend.answer()
         self.gateway.flush_cycle()

@@ -9,7 +9,7 @@ from pycawamp.fanout.flush import SAMPLE_INTERVAL
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.session import Session
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 
 IOC = "ioc.example:5064"
 STAMP = 1000.0
@@ -29,7 +29,7 @@ class DelayTests(SynchronousTestCase):
     def subscribe(self, **options: float) -> Session:
         """Return a client of the PV that has got its first value."""
         session, _ = self.gateway.open()
-        ask(session, "connect", "X", **options)
+        send_request(session, "connect", "X", **options)
         self.gateway.flush_cycle()
         self.gateway.advance(2 * SAMPLE_INTERVAL)
         return session

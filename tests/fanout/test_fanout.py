@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.live_objects import fanout_objects
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, send_request
 
 
 class FanoutTests(SynchronousTestCase):
@@ -28,7 +28,7 @@ class FanoutTests(SynchronousTestCase):
         """Return a client's page that shows these PVs, and has read the first values."""
         session, page = self.gateway.open()
         for name in names:
-            ask(session, "connect", name, **options)
+            send_request(session, "connect", name, **options)
         self.gateway.flush_cycle()
         page.take()
         return page
@@ -69,7 +69,7 @@ class FanoutTests(SynchronousTestCase):
         self.gateway.backend.add("odd", np.array([65, 66], np.uint8), chars)
         before = self.page_of(["odd"])
         session, page = self.gateway.open()
-        ask(session, "connect", "odd", text=True)
+        send_request(session, "connect", "odd", text=True)
         behind = self.page_of(["odd"], metadata=True)
         self.gateway.flush_cycle()
         page.take()
@@ -104,7 +104,7 @@ class FanoutTests(SynchronousTestCase):
         for value in range(1, 10):
             self.gateway.backend.set("a", value)
             session, _ = self.gateway.open()
-            ask(session, "connect", "a")
+            send_request(session, "connect", "a")
             if value % 2:
                 session.close()
             self.gateway.backend.set("b", value)
@@ -118,28 +118,28 @@ class FanoutTests(SynchronousTestCase):
         self.gateway.backend.set("a", 1)
         self.gateway.backend.set("a", 2)
         session, page = self.gateway.open()
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.gateway.backend.set("a", 3)
         self.assertEqual(self.values(page), [("a", 2), ("a", 3)])
 
     def test_leaver_gets_nothing_newer(self) -> None:
         """A client that leaves in a flush cycle gets earlier updates, and nothing later."""
         session, page = self.gateway.open()
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.gateway.backend.set("a", 1)
-        ask(session, "disconnect", "a")
+        send_request(session, "disconnect", "a")
         self.gateway.backend.set("a", 2)
         self.assertEqual(self.values(page), [("a", 0), ("a", 1)])
 
     def test_swapped_membership(self) -> None:
         """Two clients that swap their PVs within a flush cycle each get their own updates."""
         (one, one_page), (two, two_page) = self.gateway.open(), self.gateway.open()
-        ask(one, "connect", "a")
-        ask(two, "connect", "b")
+        send_request(one, "connect", "a")
+        send_request(two, "connect", "b")
         self.values(one_page), self.values(two_page)
         for session, leaves, joins in ((one, "a", "b"), (two, "b", "a")):
-            ask(session, "disconnect", leaves)
-            ask(session, "connect", joins)
+            send_request(session, "disconnect", leaves)
+            send_request(session, "connect", joins)
         self.gateway.backend.set("a", 5)
         self.gateway.backend.set("b", 6)
         self.assertEqual(self.values(one_page), [("b", 0), ("b", 6)])
@@ -149,7 +149,7 @@ class FanoutTests(SynchronousTestCase):
         """A paused client gets nothing, then the newest value of each PV that changed, once."""
         session, page = self.gateway.open()
         for name in "abc":
-            ask(session, "connect", name)
+            send_request(session, "connect", name)
         self.values(page)
         session.outbox.pause()
         for value in range(1, 100):
@@ -167,7 +167,7 @@ class FanoutTests(SynchronousTestCase):
         """A paused client does not affect those with an equal page."""
         slow, _ = self.gateway.open()
         for name in "ab":
-            ask(slow, "connect", name)
+            send_request(slow, "connect", name)
         quick = self.page_of("ab")
         slow.outbox.pause()
         for value in range(1, 50):
@@ -177,7 +177,7 @@ class FanoutTests(SynchronousTestCase):
     def test_paused_within_turn(self) -> None:
         """Frames collected before a pause are not sent in part: each update is complete."""
         session, page = self.gateway.open()
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.values(page)
         self.gateway.backend.set("a", 1)
         session.outbox.pause()
@@ -189,7 +189,7 @@ class FanoutTests(SynchronousTestCase):
     def test_resumed_within_turn(self) -> None:
         """A client that resumes in the cycle of an update gets nothing older after the newest."""
         session, page = self.gateway.open()
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.values(page)
         session.outbox.pause()
         self.gateway.backend.set("a", 1)
@@ -201,8 +201,8 @@ class FanoutTests(SynchronousTestCase):
     def test_lost_while_paused(self) -> None:
         """When resumed, a client gets that a PV was lost, or that it was lost and is back."""
         session, page = self.gateway.open()
-        ask(session, "connect", "a")
-        ask(session, "connect", "b")
+        send_request(session, "connect", "a")
+        send_request(session, "connect", "b")
         self.values(page)
         session.outbox.pause()
         self.gateway.backend.remove("a")
@@ -220,11 +220,11 @@ class FanoutTests(SynchronousTestCase):
     def test_requests_while_paused(self) -> None:
         """A paused client that joins and leaves PVs gets its current ones when it resumes."""
         session, page = self.gateway.open()
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.values(page)
         session.outbox.pause()
-        ask(session, "connect", "b")
-        ask(session, "disconnect", "a")
+        send_request(session, "connect", "b")
+        send_request(session, "disconnect", "a")
         self.gateway.backend.set("a", 1)
         self.gateway.backend.set("b", 2)
         self.gateway.flush_cycle()
@@ -239,11 +239,11 @@ class FanoutTests(SynchronousTestCase):
             session, _ = self.gateway.open()
             sessions.append(session)
             for name in (*names, "never-found"):
-                ask(session, "connect", name)
+                send_request(session, "connect", name)
             self.gateway.backend.set("a", len(sessions))
         self.gateway.flush_cycle()
         self.assertGreater(sum(fanout_objects().values()), sum(before.values()) + 5)
-        ask(sessions[3], "disconnect", "b")
+        send_request(sessions[3], "disconnect", "b")
         sessions[1].outbox.pause()
         self.gateway.backend.set("b", 5)
         while sessions:

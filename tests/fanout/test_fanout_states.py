@@ -12,14 +12,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.sessions.session import Session
 from tests.support.examples import examples
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, send_request
 
 NAMES = "abcd"
 MAX_CLIENTS = 5
 
 
 @attrs.define
-class Told:
+class Sent:
     """What one client should get of one PV."""
 
     expected: list[Any] = attrs.Factory(list)
@@ -35,7 +35,7 @@ class Client:
     session: Session
     page: Page
     held: set[str] = attrs.Factory(set)
-    sent_messages: dict[str, Told] = attrs.Factory(lambda: {name: Told() for name in NAMES})
+    sent_messages: dict[str, Sent] = attrs.Factory(lambda: {name: Sent() for name in NAMES})
 
     def got(self, name: str) -> list[Any]:
         """Return the conn or value of one PV, in the order in which they were received."""
@@ -68,12 +68,12 @@ class FanoutMachine(RuleBasedStateMachine):
         """Return one of the clients."""
         return self.open[number % len(self.open)]
 
-    def tell(self, name: str, *news: Any) -> None:
+    def record(self, name: str, *items: Any) -> None:
         """Expect that all clients of a PV get this."""
         for client in self.open:
             if name in client.held:
                 sent_messages = client.sent_messages[name]
-                sent_messages.expected.extend(news)
+                sent_messages.expected.extend(items)
                 sent_messages.slow |= client.session.outbox.paused
 
     @rule()
@@ -100,7 +100,7 @@ class FanoutMachine(RuleBasedStateMachine):
     def join(self, number: int, name: str, options: dict[str, Any]) -> None:
         """A client connects to a PV, possibly again, and gets the current state."""
         client = self.client(number)
-        ask(client.session, "connect", name, **options)
+        send_request(client.session, "connect", name, **options)
         client.held.add(name)
         sent_messages = client.sent_messages[name]
         sent_messages.slow |= client.session.outbox.paused
@@ -115,7 +115,7 @@ class FanoutMachine(RuleBasedStateMachine):
     def leave(self, number: int, name: str) -> None:
         """A client disconnects from a PV, possibly from one that it does not have."""
         client = self.client(number)
-        ask(client.session, "disconnect", name)
+        send_request(client.session, "disconnect", name)
         if name in client.held and client.session.outbox.paused:
             client.sent_messages[name].slow = True
         client.held.discard(name)
@@ -129,11 +129,11 @@ class FanoutMachine(RuleBasedStateMachine):
             if name in self.gateway.hub.names:
                 self.found.add(name)
             self.gateway.backend.add(name, self.counter)
-            self.tell(name, True, self.counter)
+            self.record(name, True, self.counter)
         else:
             self.values[name] = self.counter
             self.gateway.backend.set(name, self.counter)
-            self.tell(name, self.counter)
+            self.record(name, self.counter)
 
     @rule(name=names)
     def lose(self, name: str) -> None:
@@ -141,7 +141,7 @@ class FanoutMachine(RuleBasedStateMachine):
         if name in self.values:
             del self.values[name]
             self.gateway.backend.remove(name)
-            self.tell(name, False)
+            self.record(name, False)
 
     @rule(number=clients)
     @precondition(lambda self: self.open)

@@ -15,6 +15,7 @@ from pycawamp.pv.inbox import Inbox
 from pycawamp.pv.oneshot import OneShotChannel
 from tests.support.garbage import left_to_the_collector
 from tests.support.ioc_case import IOCTestCase
+from tests.support.timing import TIMEOUT
 
 RECORDS = """
 record(ao, "$(P)a") { field(VAL, "1.5") field(EGU, "mm") field(PINI, "YES") }
@@ -30,7 +31,7 @@ class CAFreedTests(IOCTestCase):
         """Dropped channels are freed, with gets and puts that succeeded, failed or were dropped."""
         yield self.borrow_ioc(RECORDS)
         self.see_own_ioc()
-        backend = CABackend(reactor, Inbox(reactor, lambda: None))
+        backend = CABackend(reactor, Inbox(reactor, lambda: None), own_repeater=True)
         hub = PVHub(reactor, backend, linger=0.0)
         hub.startService()
         self.addCleanup(hub.stopService)
@@ -39,7 +40,7 @@ class CAFreedTests(IOCTestCase):
             yield Deferred.fromCoroutine(self.use(hub))
             # Channel Access is at this one when it has cleared those.
             another = OneShotChannel(hub, reactor, self.prefix + "a")
-            yield Deferred.fromCoroutine(another.reach(10.0))
+            yield Deferred.fromCoroutine(another.reach(TIMEOUT))
         another.close()
         ours = {name: n for name, n in left.items() if name.startswith("pycawamp.pv.")}
         self.assertEqual(ours, {})
@@ -48,12 +49,12 @@ class CAFreedTests(IOCTestCase):
         """Read and write, and disconnect."""
         for name in ("a", "c"):
             one_shot = OneShotChannel(hub, reactor, self.prefix + name)
-            await one_shot.reach(10.0)
-            await one_shot.get(10.0)
-            await one_shot.put(1, True, 10.0)
-            await one_shot.put(0, False, 10.0)
+            await one_shot.reach(TIMEOUT)
+            await one_shot.get(TIMEOUT)
+            await one_shot.put(1, True, TIMEOUT)
+            await one_shot.put(0, False, TIMEOUT)
             try:
-                await one_shot.put("Neither", True, 10.0)
+                await one_shot.put("Neither", True, TIMEOUT)
             except BadValueError as error:
                 error.__traceback__ = None
             try:

@@ -80,10 +80,12 @@ class LifeTests(IOCTestCase):
         names = ("same", "type", "enum", "length", "array", "gone")
         ioc = yield self.start_ioc(BEFORE)
         fixture = yield self.start_gateway()
-        client, neighbour, asking = yield connect_all(fixture, 3)
+        client, neighbour, client_with_options = yield connect_all(fixture, 3)
         self.subscribe(client, *names)
         self.subscribe(neighbour, *reversed(names))
-        asking.send({"action": "connect", "pv": self.prefix + "same", "metadata": True})
+        client_with_options.send(
+            {"action": "connect", "pv": self.prefix + "same", "metadata": True}
+        )
         for each in (client, neighbour):
             yield self.until_all(each, dict.fromkeys(names, "monitor"))
         yield self.kill_ioc(ioc)
@@ -93,8 +95,8 @@ class LifeTests(IOCTestCase):
         yield self.start_ioc(AFTER, ports=self.ports)
         for each in (client, neighbour):
             yield self.assert_after(each, names[:-1])
-        yield asking.until(value=2.5)
-        received = [(each["msg_type"], each.get("conn")) for each in asking.messages]
+        yield client_with_options.until(value=2.5)
+        received = [(each["msg_type"], each.get("conn")) for each in client_with_options.messages]
         found = [("connection", True), ("metadata", None), ("monitor", None)]
         self.assertEqual(received, [*found, ("connection", False), *found])
 
@@ -195,7 +197,7 @@ class AccessTests(IOCTestCase):
         yield self.assert_unreadable(client)
         self.subscribe(late, "a", "b")
         yield self.assert_unreadable(late)
-        # What changes while it may not be read is not told.
+        # Changes while it may not be read are not reported.
         ioc.command(f'dbpf("{self.prefix}a","99")')
         self.subscribe(client, "open")
         yield client.until(pvname=self.prefix + "open", value=5.0)
@@ -210,7 +212,7 @@ class AccessTests(IOCTestCase):
         yield self.assert_unreadable(client)
         yield self.allow(ioc, READABLE)
         yield self.assert_readable(client)
-        # Updates go on as with any other PV.
+        # Updates continue as with any other PV.
         ioc.command(f'dbpf("{self.prefix}a","2.5")')
         monitor = yield client.receive()
         self.assertEqual((monitor["value"], monitor["units"]), (2.5, "mm"))

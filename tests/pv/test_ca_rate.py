@@ -28,7 +28,7 @@ class RateTests(IOCTestCase):
         yield self.start_ioc(RECORDS)
         fixture = yield self.start_gateway()
         names = [self.prefix + name for name in ("fast", "slow")]
-        # Beside 20 clients in this process the gateway itself could not keep up on a slow Python.
+        # With 20 clients in this process, the gateway itself could not keep up on a slow Python.
         output = yield run(
             "tests.support.collector", urlsplit(fixture.url).port, CLIENTS, UPDATES + 1, *names
         )

@@ -72,7 +72,7 @@ class RecordTests(IOCTestCase):
             message = yield client.receive()
             name = message.get("pvname", "").removeprefix(self.prefix)
             if name not in messages:
-                raise AssertionError(f"came unasked: {message}")
+                raise AssertionError(f"not requested: {message}")
             messages[name].append(message)
         return messages
 

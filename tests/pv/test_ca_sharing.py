@@ -38,9 +38,9 @@ class SharingTests(IOCTestCase):
     @inlineCallbacks
     def until_served(self, ioc: Shell, expected: dict[str, int]) -> Any:
         """Fires when the IOC serves these channels only."""
-        wanted = {self.prefix + name: n for name, n in expected.items()}
+        expected_counts = {self.prefix + name: n for name, n in expected.items()}
         started = reactor.seconds()
-        while (counts := (yield subscription_counts(ioc))) != wanted:
+        while (counts := (yield subscription_counts(ioc))) != expected_counts:
             self.assertLess(reactor.seconds() - started, allowed(10), f"still serves {counts}")
 
     @inlineCallbacks

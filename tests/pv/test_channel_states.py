@@ -1,4 +1,4 @@
-"""Random events of a record, and what a channel makes of them (Hypothesis)."""
+"""Random events of a record, and the calls of a channel's sink (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class ChannelMachine(RuleBasedStateMachine):
         limits = InboxLimits(events=2, slice=SLICE)
         self.inbox = Inbox(self.clock, lambda: None, limits)
         self.sink = Sink(self.clock)
-        # Never started: nothing is asked of libca.
+        # Never started, so libca is not called.
         backend = CABackend(self.clock, self.inbox)
         self.channel = Channel("X", 1, self.sink, backend)
         self.refusal: libca.Refusal | None = None
@@ -129,7 +129,7 @@ class ChannelMachine(RuleBasedStateMachine):
             control = (ControlMonitor(self.channel, 2, self.native),) if has_control else ()
             self.monitors = (*control, ValueMonitor(self.channel, 3, self.native))
         self.inbox.post(self.channel.connect, (self.native, self.monitors))
-        self.tell_access()
+        self.send_access()
         if before and before is not self.monitors:
             # libca renews the subscriptions of the old type, until they are replaced.
             self.post_value(before, type_before, 0)
@@ -146,7 +146,7 @@ class ChannelMachine(RuleBasedStateMachine):
         """Process the record."""
         self.value += 1
         if self.is_up and self.readable:
-            self.tell_value()
+            self.send_value()
 
     @rule(refusal=st.sampled_from([None, *REFUSALS]))
     def refuse(self, refusal: libca.Refusal | None) -> None:
@@ -159,23 +159,23 @@ class ChannelMachine(RuleBasedStateMachine):
         """Change the record's EGU."""
         self.units += 1
         if self.is_up and self.readable:
-            self.tell_units()
+            self.send_units()
 
     @rule(readable=st.booleans(), writable=st.booleans(), refused_first=st.booleans())
     def change_access(self, readable: bool, writable: bool, refused_first: bool) -> None:
         """Change the access rights; an IOC sends the rights and events in either order."""
         self.readable, self.writable = readable, writable
         if self.is_up:
-            self.tell_access(refused_first)
+            self.send_access(refused_first)
 
-    def tell_access(self, refused_first: bool = False) -> None:
+    def send_access(self, refused_first: bool = False) -> None:
         """Send the rights; with read access, the server sends everything again."""
         if not self.readable and refused_first:
             self.refuse_events()
         self.inbox.post(self.channel.set_access, (self.readable, self.writable))
         if self.readable:
-            self.tell_units()
-            self.tell_value()
+            self.send_units()
+            self.send_value()
         elif not refused_first:
             self.refuse_events()
 
@@ -184,7 +184,7 @@ class ChannelMachine(RuleBasedStateMachine):
         for monitor in self.monitors:
             self.inbox.post_update(monitor.failed, NO_ACCESS)
 
-    def tell_value(self) -> None:
+    def send_value(self) -> None:
         """Send an event of the value."""
         if self.refusal is None:
             self.post_value(self.monitors, self.type, self.value)
@@ -196,7 +196,7 @@ class ChannelMachine(RuleBasedStateMachine):
         element = str(value).encode() if field_type is FieldType.STRING else value
         self.inbox.post_update(monitors[-1].receive, time_bytes(field_type, element))
 
-    def tell_units(self) -> None:
+    def send_units(self) -> None:
         """Send an event of the properties, if there are any."""
         if self.type is FieldType.STRING:
             return

@@ -14,15 +14,15 @@ class CircuitTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Collect the executed requests."""
         self.done: list[str] = []
-        self.asked: list[Confirmation] = []
+        self.confirmations: list[Confirmation] = []
         self.forgotten: list[int] = []
         self.circuits = Circuits(lambda job: job(), self.confirm, self.forgotten.append)
         self.channel, self.other = AtLibca(host="a:1"), AtLibca(host="b:1")
 
     def confirm(self, _at_libca: AtLibca, confirmed: Job) -> Confirmation:
         """Request a confirmation, which the test gives."""
-        self.asked.append(Confirmation(len(self.asked), confirmed))
-        return self.asked[-1]
+        self.confirmations.append(Confirmation(len(self.confirmations), confirmed))
+        return self.confirmations[-1]
 
     def send(self, *names: str, size: int = 0, to: AtLibca | None = None) -> None:
         """Send requests."""
@@ -42,11 +42,11 @@ class CircuitTests(SynchronousTestCase):
         self.send("last", size=8)
         self.send("other", to=self.other)
         self.assertEqual(self.done, ["small", "large", "other"])
-        self.asked[0].receive(b"")
+        self.confirmations[0].receive(b"")
         self.assertEqual(self.done, ["small", "large", "other", "next"])
-        self.asked[1].failed(None)  # type: ignore[arg-type]
+        self.confirmations[1].failed(None)  # type: ignore[arg-type]
         self.assertEqual(self.done[-2:], ["get", "last"])
-        self.assertEqual((len(self.asked), self.forgotten), (2, [0, 1]))
+        self.assertEqual((len(self.confirmations), self.forgotten), (2, [0, 1]))
 
     def test_small(self) -> None:
         """Many small puts fill a window too."""
@@ -66,5 +66,5 @@ class CircuitTests(SynchronousTestCase):
         self.assertEqual(self.done, ["large", "clear", "put"])
         self.send("again", size=WINDOW)
         self.send("held")
-        self.asked[0].receive(b"")
+        self.confirmations[0].receive(b"")
         self.assertEqual(self.done, ["large", "clear", "put", "again"])

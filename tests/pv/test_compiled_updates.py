@@ -37,7 +37,7 @@ from tests.support.compiled import NATIVE, NOT_COMPILED
 from tests.support.dbr_bytes import control_bytes
 from tests.support.examples import examples
 from tests.support.libca_events import PollingReactor
-from tests.support.memory_gateway import Listener, Page, ask
+from tests.support.memory_gateway import Listener, Page, send_request
 from tests.support.offline_ca import OfflineCA
 from tests.support.random_events import (
     events,
@@ -76,7 +76,7 @@ class ScalarTests(SynchronousTestCase):
         renderer = encoding.dialect.renderer('a"b', encoding)
         renderer.describe(Metadata(field_type, 1, units='mm\u00b5"'))
         reading = dbr.decoder(field_type, 1)(raw)
-        # The first one may tell more than those that C writes.
+        # The first message may contain more than those that C writes.
         renderer.update(reading)
         made_in_python = renderer.update(reading)
         form = renderer.template()
@@ -145,10 +145,10 @@ class Client:
     session: Session
     page: Page
 
-    def ask(self, action: str, name: str, **options: Any) -> None:
+    def send_request(self, action: str, name: str, **options: Any) -> None:
         """Connect to a PV or disconnect from it; only the gateway's own protocol has options."""
         if self.session.outgoing.dialect is VERSION_2:
-            ask(self.session, action, name, **options)
+            send_request(self.session, action, name, **options)
         else:
             kind = {"connect": "monitor", "disconnect": "clear"}[action]
             self.session.receive(json.dumps({"type": kind, "pvs": [name]}).encode())
@@ -230,14 +230,14 @@ class UpdatesMachine(RuleBasedStateMachine):
     def join(self, client: int, name: str, options: dict[str, Any]) -> None:
         """A client connects to a PV, possibly again."""
         for each in self.both:
-            each.peers[client % self.peers].ask("connect", name, **options)
+            each.peers[client % self.peers].send_request("connect", name, **options)
 
     @rule(client=clients, name=st.sampled_from(NAMES))
     @precondition(lambda self: self.peers)
     def leave(self, client: int, name: str) -> None:
         """A client disconnects from a PV."""
         for each in self.both:
-            each.peers[client % self.peers].ask("disconnect", name)
+            each.peers[client % self.peers].send_request("disconnect", name)
 
     @rule(client=clients, paused=st.booleans())
     @precondition(lambda self: self.peers)
@@ -419,7 +419,7 @@ class EncodingTests(SynchronousTestCase):
         for each in self.both:
             for option in options:
                 each.come()
-                ask(each.peers[-1].session, "connect", name, **option)
+                send_request(each.peers[-1].session, "connect", name, **option)
 
     def start(self) -> None:
         """Connect the IOC, with the PV."""
@@ -432,7 +432,7 @@ class EncodingTests(SynchronousTestCase):
         for each in self.both:
             for encoding in encodings:
                 each.come(encoding)
-                each.peers[-1].ask("connect", "a")
+                each.peers[-1].send_request("connect", "a")
 
     def update(self, *numbers: float, severity: int = 0) -> None:
         """Send values, each in its own reactor iteration."""
@@ -467,7 +467,7 @@ class EncodingTests(SynchronousTestCase):
         self.update(4, 5, 6)
         self.check(direct=False)
         for each in self.both:
-            each.peers[-1].ask("disconnect", "a")
+            each.peers[-1].send_request("disconnect", "a")
         self.update(7, 8, 9)
         self.check(direct=True)
 
@@ -500,7 +500,7 @@ class EncodingTests(SynchronousTestCase):
         self.update(4, 5)
         self.check(direct=True)
         self.assertEqual(self.values(), [[4, 5], [4], [4]])
-        # The last value of a connection comes before the news of its end.
+        # The last value of a connection is sent before its end is reported.
         for each in self.both:
             each.post("a", "lose", None)
         self.wait(0.001)

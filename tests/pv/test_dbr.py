@@ -18,7 +18,7 @@ EPICS_EPOCH = 631152000
 
 
 def decode(field_type: FieldType, count: int, *values: Any) -> Reading:
-    """Return what a channel with a native count makes of these elements."""
+    """Return the value of a channel with a native count for these elements."""
     return dbr.decoder(field_type, count)(time_bytes(field_type, *values))
 
 

@@ -12,11 +12,11 @@ from twisted.internet.defer import inlineCallbacks
 from pycawamp.demo.process import SoftIOC, free_ports
 from tests.support.timing import allowed
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
-from tests.support.version2_case import ask, like
+from tests.support.version2_case import like, send_request
 
 ELEMENTS = 50_000
 PUTS = 30
-"""More than fits into the sockets' buffers, and what libca takes beyond them."""
+"""More bytes than fit into the buffers of the sockets and libca."""
 FROZEN = f"""
 record(waveform, "frozen:array") {{ field(FTVL, "DOUBLE") field(NELM, "{ELEMENTS}") }}
 record(ao, "frozen:a") {{ field(VAL, "1") field(PINI, "YES") }}
@@ -62,13 +62,13 @@ class FrozenIOCTests(TwistdTestCase):
             array[0] = number
             keys = {"pv": "frozen:array", "value": array, "wait": False, "timeout": 60}
             writer.send({"action": "put", "id": f"put {number}", **keys})
-        late = yield ask(writer, "put", pv="frozen:a", value=9, wait=False, timeout=0.1)
+        late = yield send_request(writer, "put", pv="frozen:a", value=9, wait=False, timeout=0.1)
         self.assertEqual(late["code"], "timeout", late)
         client.send({"action": "disconnect", "pv": "frozen:b"})
         began = reactor.seconds()
-        reply = yield ask(client, "put", pv="other:a", value=4)
+        reply = yield send_request(client, "put", pv="other:a", value=4)
         self.assertEqual(reply.get("ok"), True, reply)
-        reply = yield ask(client, "get", pv="other:a")
+        reply = yield send_request(client, "get", pv="other:a")
         self.assertEqual(reply["value"], 4)
         self.assertLess(reactor.seconds() - began, allowed(5))
         frozen.signal("CONT")
@@ -77,9 +77,9 @@ class FrozenIOCTests(TwistdTestCase):
             yield writer.until(like(id=last))
         done = [message for message in writer.messages if message["msg_type"] == "put"]
         self.assertEqual([(each["id"], each["ok"]) for each in done], self.puts())
-        reply = yield ask(writer, "get", pv="frozen:array")
+        reply = yield send_request(writer, "get", pv="frozen:array")
         self.assertEqual((reply["value"][0], reply["count"]), (PUTS - 1, ELEMENTS))
-        reply = yield ask(writer, "get", pv="frozen:a")
+        reply = yield send_request(writer, "get", pv="frozen:a")
         self.assertEqual(reply["value"], 1)
 
     @staticmethod

@@ -17,7 +17,7 @@ from tests.support.compiled import NOT_COMPILED
 from tests.support.examples import examples
 
 KEEP = 60
-MOST = 40
+MAX_SAMPLES = 40
 NOON = 1795394771
 
 
@@ -39,7 +39,7 @@ READINGS = st.lists(
         st.integers(0, 999_999_999),
         st.integers(-2, 5),
     ),
-    max_size=3 * MOST,
+    max_size=3 * MAX_SAMPLES,
 )
 
 
@@ -48,9 +48,11 @@ class StoreTests(SynchronousTestCase):
 
     skip = NOT_COMPILED
 
-    def make(self, most: int = MOST, room: float = math.inf) -> list[Store]:
+    def make(self, max_samples: int = MAX_SAMPLES, room: float = math.inf) -> list[Store]:
         """Return a store of each kind, with a maximum number of bytes."""
-        return [make(KEEP, most, lambda size: size <= room) for make in (DequeStore, _history())]
+        return [
+            make(KEEP, max_samples, lambda size: size <= room) for make in (DequeStore, _history())
+        ]
 
     @settings(max_examples=examples(50), deadline=None)
     @given(READINGS)
@@ -73,11 +75,13 @@ class StoreTests(SynchronousTestCase):
     def test_number(self) -> None:
         """There are at most the maximum number of samples: the newest."""
         for store in self.make():
-            for number in range(3 * MOST):
+            for number in range(3 * MAX_SAMPLES):
                 store.append(reading(NOON, number, number))
             found = samples_of(store)
-            self.assertEqual(found.values.tolist(), list(range(2 * MOST, 3 * MOST)))
-            self.assertEqual(found.nanoseconds.tolist(), list(range(2 * MOST, 3 * MOST)))
+            self.assertEqual(found.values.tolist(), list(range(2 * MAX_SAMPLES, 3 * MAX_SAMPLES)))
+            self.assertEqual(
+                found.nanoseconds.tolist(), list(range(2 * MAX_SAMPLES, 3 * MAX_SAMPLES))
+            )
 
     def test_no_stamp(self) -> None:
         """An update without a time stamp gets the gateway's time."""
@@ -132,10 +136,10 @@ class BudgetTests(SynchronousTestCase):
         assert store is not None
         for number in range(5000):
             store.append(reading(NOON, number, number))
-        most = budget.history
+        max_samples = budget.history
         for number in range(100):
             store.append(reading(NOON + 2 * KEEP * number, number))
-        self.assertLess(budget.history, most / 8)
+        self.assertLess(budget.history, max_samples / 8)
         self.assertEqual(samples_of(store).values.tolist(), [98, 99])
 
 
@@ -144,7 +148,7 @@ class SamplesTests(SynchronousTestCase):
 
     def test_between(self) -> None:
         """A part begins with the last sample before its start."""
-        store = DequeStore(KEEP, MOST, lambda _: True)
+        store = DequeStore(KEEP, MAX_SAMPLES, lambda _: True)
         for seconds in range(5):
             store.append(reading(NOON + seconds, seconds))
         found = samples_of(store)
@@ -157,14 +161,14 @@ class SamplesTests(SynchronousTestCase):
         st.lists(st.one_of(st.floats(allow_nan=False, width=32), st.none()), min_size=1),
         st.integers(4, 60),
     )
-    def test_thinned(self, values: list[float | None], most: int) -> None:
+    def test_thinned(self, values: list[float | None], max_samples: int) -> None:
         """Extremes, the first and the last sample are kept; there are not more than requested."""
         store = DequeStore(KEEP, 1000, lambda _: True)
         for number, value in enumerate(values):
             store.append(reading(NOON, value, number))
         found = samples_of(store)
-        thin = found.thinned(most)
-        self.assertLessEqual(len(thin), max(most, 4))
+        thin = found.thinned(max_samples)
+        self.assertLessEqual(len(thin), max(max_samples, 4))
         numbers = [value for value in values if value is not None]
         if numbers:
             kept = [value for value in thin.values.tolist() if not math.isnan(value)]

@@ -1,4 +1,4 @@
-"""Gaps of histories: where nothing was recorded, no value is made up."""
+"""Gaps in histories."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class GapTests(SynchronousTestCase):
     """Samples without a number."""
 
     def test_thinned(self) -> None:
-        """A short gap is still there when few of many samples are kept."""
+        """Thinning keeps short gaps."""
         store = DequeStore(10**6, 10**4, lambda _: True)
         for number in range(5000):
             value = None if number in {2003, 2004} else float(number % 7)

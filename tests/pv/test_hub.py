@@ -93,7 +93,7 @@ class HubTests(SynchronousTestCase):
         self.assertEqual(first.received, [])
 
     def test_not_found(self) -> None:
-        """Of a PV that does not exist nothing is reported until it appears."""
+        """Nothing is reported about a PV that does not exist until it appears."""
         listener = Listener()
         subscription = self.hub.subscribe("X", listener)
         self.assertIs(subscription.pv.connected, None)

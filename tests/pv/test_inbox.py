@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, gatherResults, inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from pycawamp.pv.event_queue import InboxLimits
-from pycawamp.pv.inbox import FEWEST, SHORT_REST, Inbox
+from pycawamp.pv.inbox import FEWEST, SHORT_PAUSE, Inbox
 from pycawamp.pv.intake import Intake
 from tests.support.compiled import NOT_COMPILED, SLICE, compiled
 from tests.support.memory_gateway import SteppingReactor
@@ -117,8 +117,8 @@ class InboxTests(SynchronousTestCase):
             self.inbox.post_update(handler, b"2")
         self.assertEqual(self.inbox.conflated, 0)
 
-    def test_rest(self) -> None:
-        """After sending, it rests for as long as that took, so that the next burst accumulates."""
+    def test_pause(self) -> None:
+        """After sending, it pauses for the same time, so that the next burst accumulates."""
         self.sending = 0.006
         self.inbox.post_update(self.handler("a"), b"1")
         self.clock.flush_cycle()
@@ -129,7 +129,7 @@ class InboxTests(SynchronousTestCase):
         self.clock.advance(0.002)
         self.assertEqual(len(self.handled), 2)
 
-    def test_no_rest_when_idle(self) -> None:
+    def test_no_pause_when_idle(self) -> None:
         """A lone update is sent in the reactor iteration in which it arrives."""
         for number in range(3):
             self.inbox.post_update(self.handler("a"), b"%d" % number)
@@ -149,10 +149,10 @@ class InboxTests(SynchronousTestCase):
 
         # The first of them comes after a while.
         self.assertEqual([update() for _ in range(6)], [1, 2, 3, 4, 4, 4])
-        self.clock.advance(SHORT_REST)
+        self.clock.advance(SHORT_PAUSE)
         self.assertEqual(len(self.handled), 6)
         self.assertEqual(self.clock.wakes, 4)
-        self.clock.advance(SHORT_REST)
+        self.clock.advance(SHORT_PAUSE)
         self.assertEqual([update(), update(1), update(1)], [7, 8, 9])
 
     def test_newest_wins(self) -> None:

@@ -34,7 +34,7 @@ from tests.support.examples import examples
 from tests.support.libca_events import (
     DBR_TIME_DOUBLE,
     HEADER,
-    MOST,
+    MAX_COUNT,
     WIDTH,
     PollingReactor,
     event_args,
@@ -55,7 +55,7 @@ class Listener:
     clock: SteppingReactor
     key: int = 0
     type: int = DBR_TIME_DOUBLE
-    most: int = MOST
+    max_count: int = MAX_COUNT
     header: int = HEADER
     width: int = WIDTH
     route: None = None
@@ -65,7 +65,7 @@ class Listener:
         self.received.append((self.name, raw))
         self.clock.pass_time(SLICE / 7)
 
-    def hear(self, raw: bytes) -> None:
+    def receive_update(self, raw: bytes) -> None:
         """Handle an event posted by Python, which replaces none of libca's."""
         self.received.append((self.name, "posted", raw))
 
@@ -84,10 +84,10 @@ class Hearing:
 class Side:
     """An inbox, and callbacks that fill it."""
 
-    def __init__(self, is_compiled: bool, most_bytes: int) -> None:
+    def __init__(self, is_compiled: bool, max_bytes: int) -> None:
         self.clock = PollingReactor()
         self.received: list[Any] = []
-        limits = InboxLimits(events=5, bytes=most_bytes, slice=SLICE)
+        limits = InboxLimits(events=5, bytes=max_bytes, slice=SLICE)
         intake = compiled(limits) if is_compiled else None
         self.inbox = Inbox(self.clock, lambda: None, limits, intake)
         self.inbox.open()
@@ -120,7 +120,7 @@ class Side:
 
     def update(self, name: int, raw: bytes) -> None:
         """Post an update from Python."""
-        self.inbox.post_update(self.listeners[name].hear, raw)
+        self.inbox.post_update(self.listeners[name].receive_update, raw)
 
     def work(self) -> None:
         """Run a slice."""
@@ -145,11 +145,11 @@ class IntakeMachine(RuleBasedStateMachine):
         super().__init__()
         self.number = 0
 
-    @initialize(most_bytes=st.sampled_from([InboxLimits().bytes, FEW_BYTES]))
-    def start(self, most_bytes: int) -> None:
+    @initialize(max_bytes=st.sampled_from([InboxLimits().bytes, FEW_BYTES]))
+    def start(self, max_bytes: int) -> None:
         """Either limit may be the one that is reached."""
-        self.most_bytes = most_bytes
-        self.sides = [Side(False, most_bytes), Side(True, most_bytes)]
+        self.max_bytes = max_bytes
+        self.sides = [Side(False, max_bytes), Side(True, max_bytes)]
 
     def raw(self) -> bytes:
         """Return bytes that no other event has."""
@@ -167,11 +167,11 @@ class IntakeMachine(RuleBasedStateMachine):
     @rule(
         name=names,
         dbr_type=st.sampled_from([DBR_TIME_DOUBLE, 0, -1, 2**40]),
-        count=st.sampled_from([0, 1, 2, MOST, MOST + 1, 2**31, 2**63, 2**64 - 1]),
+        count=st.sampled_from([0, 1, 2, MAX_COUNT, MAX_COUNT + 1, 2**31, 2**63, 2**64 - 1]),
         status=st.sampled_from([1, 1, 1, 0, 152, 368, -5]),
     )
     # A refusal has other bytes in C, though as few.
-    @precondition(lambda self: self.most_bytes != FEW_BYTES)
+    @precondition(lambda self: self.max_bytes != FEW_BYTES)
     def odd_event(self, name: int, dbr_type: int, count: int, status: int) -> None:
         """Send another type than requested, or fewer or more elements."""
         raw = self.raw()
@@ -259,7 +259,7 @@ class IntakeTests(SynchronousTestCase):
         """Add a subscription."""
         return self.intake.listen(
             DBR_TIME_DOUBLE,
-            MOST,
+            MAX_COUNT,
             HEADER,
             WIDTH,
             Hearing(self.received.append),
@@ -293,19 +293,19 @@ class IntakeTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """A large array is passed on completely."""
-        most = 100_000
+        max_count = 100_000
         number = self.intake.listen(
             DBR_TIME_DOUBLE,
-            most,
+            max_count,
             HEADER,
             WIDTH,
             Hearing(self.received.append),
             lambda *_: None,
             None,
         )
-        raw = bytes(range(256)) * ((HEADER + most * WIDTH) // 256 + 1)
-        raw = raw[: HEADER + most * WIDTH]
-        args = event_args(number, raw, count=most)
+        raw = bytes(range(256)) * ((HEADER + max_count * WIDTH) // 256 + 1)
+        raw = raw[: HEADER + max_count * WIDTH]
+        args = event_args(number, raw, count=max_count)
         libca.EventCallback(self.intake.callback)(args)
         self.intake.work(self.clock.seconds, 1.0)
         self.assertEqual(self.received, [raw])

@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
-from tests.support.version2_case import V2TestCase, ask, kinds, like
+from tests.support.version2_case import V2TestCase, kinds, like, send_request
 
 RECORDS = """
 record(ao, "$(P)kept") { field(VAL, "5") field(PINI, "YES") field(EGU, "mm") field(PREC, "2") }
@@ -34,15 +34,15 @@ class KeptBackTests(V2TestCase):
         ioc, _, client = yield self.start_all(RECORDS)
         yield ioc.query("dbStateCreate red")
         for name, value, new in (("kept", 5.0, 6.0), ("word", "here", "there")):
-            info = yield self.ask(client, "info", name + SYNC)
+            info = yield self.send_request(client, "info", name + SYNC)
             self.assertTrue(info["read_access"], info)
             if name == "kept":
                 self.assertEqual((info["units"], info["precision"]), ("mm", 2))
-            reply = yield self.ask(client, "get", name + SYNC, text=True)
+            reply = yield self.send_request(client, "get", name + SYNC, text=True)
             self.assertEqual(reply["value"], value)
             outcome = yield self.put(client, name + SYNC, new)
             self.assertEqual(outcome, "ok")
-            reply = yield self.ask(client, "get", name + SYNC)
+            reply = yield self.send_request(client, "get", name + SYNC)
             self.assertEqual(reply["value"], new)
 
     @inlineCallbacks
@@ -69,7 +69,7 @@ class RefusalTests(V2TestCase):
     def test_put(self) -> Any:
         """The error of a refused put has the IOC's text."""
         _, _, client = yield self.start_all(RECORDS)
-        reply = yield self.ask(client, "put", "disabled", value=3)
+        reply = yield self.send_request(client, "put", "disabled", value=3)
         self.assertEqual(reply["code"], "put_failed")
         self.assertIn("Channel write request failed", reply["message"])
 
@@ -85,7 +85,7 @@ class RefusalLogTests(TwistdTestCase):
         ready = yield run.serve("--port", LOOPBACK, "--allow-put=anyone")
         client = yield self.connect(ready[1].replace("http", "ws") + "monitor")
         name = f"{self.prefix}disabled"
-        reply = yield ask(client, "put", pv=name, value=3, wait=False)
+        reply = yield send_request(client, "put", pv=name, value=3, wait=False)
         self.assertTrue(reply["ok"])
         yield run.until_line(f"Channel write request failed .{name} of localhost:")
 
@@ -112,7 +112,7 @@ class NoValueTests(V2TestCase):
             self.assertEqual(empty, (None, 0, ""), name)
             monitor = yield plain.until(like(msg_type="monitor", pvname=self.prefix + name))
             self.assertEqual((monitor["value"], monitor["count"]), (None, 0))
-            reply = yield self.ask(client, "get", name)
+            reply = yield self.send_request(client, "get", name)
             self.assertEqual((reply["value"], reply["count"]), (None, 0))
             yield self.dbpf(ioc, record, text)
             for each in (client, plain):
@@ -178,20 +178,20 @@ class DerivedTests(V2TestCase):
     def test_units(self) -> Any:
         """With EGU, every client gets the value again, also in Version 1 and in binary frames."""
         ioc, fixture, plain = yield self.start_all(RECORDS)
-        asking = yield fixture.connect()
+        client_with_options = yield fixture.connect()
         binary = yield fixture.connect()
         options = {"metadata": True, "text": True}
         plain.send({"action": "connect", "pv": self.prefix + "ao"})
-        asking.send({"action": "connect", "pv": self.prefix + "ao", **options})
+        client_with_options.send({"action": "connect", "pv": self.prefix + "ao", **options})
         binary.send({"action": "connect", "pv": self.prefix + "three", "arrays": "binary"})
         yield plain.until(msg_type="monitor")
-        yield asking.until(msg_type="monitor")
+        yield client_with_options.until(msg_type="monitor")
         yield binary.until(lambda message: isinstance(message, bytes))
         yield self.dbpf(ioc, "ao.EGU", "cm")
         monitor = yield plain.until(like(msg_type="monitor", units="cm"))
         self.assertEqual(monitor["value"], 1.25)
-        yield asking.until(like(msg_type="monitor", units="cm"))
-        self.assertEqual(kinds(asking.messages)[-2:], ["metadata", "monitor"])
+        yield client_with_options.until(like(msg_type="monitor", units="cm"))
+        self.assertEqual(kinds(client_with_options.messages)[-2:], ["metadata", "monitor"])
         yield self.dbpf(ioc, "three.EGU", "V")
         yield binary.until(lambda message: isinstance(message, bytes) and b'"units":"V"' in message)
 
@@ -199,9 +199,9 @@ class DerivedTests(V2TestCase):
     def test_get(self) -> Any:
         """A get has the metadata at the time of its answer."""
         ioc, _, client = yield self.start_all(RECORDS)
-        reply = yield self.ask(client, "get", "ao", text=True)
+        reply = yield self.send_request(client, "get", "ao", text=True)
         self.assertEqual((reply["text"], reply["units"]), ("1.3", "mm"))
         yield self.dbpf(ioc, "ao.PREC", "3")
         yield self.dbpf(ioc, "ao.EGU", "cm")
-        reply = yield self.ask(client, "get", "ao", text=True)
+        reply = yield self.send_request(client, "get", "ao", text=True)
         self.assertEqual((reply["text"], reply["units"]), ("1.250", "cm"))

@@ -25,7 +25,7 @@ from tests.support.lying_ca_server import (
 )
 from tests.support.twistd import Twistd
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
-from tests.support.version2_case import ask, kinds, like
+from tests.support.version2_case import kinds, like, send_request
 
 GETFAIL, PUTFAIL, NORDACCESS = 152, 160, 368
 UNKNOWN_STATUS = 0x7FFFFFF0
@@ -41,10 +41,10 @@ ONE = time_bytes(DOUBLE, 1.0)
 ZEROS = bytes(500)
 LABEL = b"on".ljust(26, b"\0")
 TYPES = {"short": TIME + 1, "plain": 6, "control": TIME + 14, "acknowledge": 36}
-"""DBR types of what PVs send that were asked for a DBR_TIME_DOUBLE."""
+"""DBR types that PVs send in reply to a request for DBR_TIME_DOUBLE."""
 
 
-def saying(payload: bytes, control: bytes = ZEROS, **more: Any) -> Callable[[Request], None]:
+def replying(payload: bytes, control: bytes = ZEROS, **more: Any) -> Callable[[Request], None]:
     """Answer each request for the value with a payload, those for metadata with another."""
 
     def answer(request: Request) -> None:
@@ -61,7 +61,7 @@ class LyingServerTestCase(TwistdTestCase):
 
     def serve(self, **pvs: LyingPV) -> CAServer:
         """Run a server with these PVs, and a correct one."""
-        server = CAServer(reactor, self.ports, good=LyingPV(answer=saying(ONE)), **pvs)
+        server = CAServer(reactor, self.ports, good=LyingPV(answer=replying(ONE)), **pvs)
         server.start()
         self.addCleanup(server.stop)
         return server
@@ -78,48 +78,48 @@ class LyingServerTestCase(TwistdTestCase):
     @inlineCallbacks
     def assert_good(self, run: Twistd, client: Any) -> Any:
         """The gateway is running, serves other PVs, and has logged no internal error."""
-        reply = yield ask(client, "get", pv="good")
+        reply = yield send_request(client, "get", pv="good")
         self.assertEqual((reply["value"], reply["count"]), (1.0, 1))
-        said = "\n".join(run.lines)
-        self.assertIn(f"Updates are handled {_fast.load()}", said)
-        self.assertNotIn("Traceback", said)
-        self.assertNotIn("ctypes callback", said)
+        output = "\n".join(run.lines)
+        self.assertIn(f"Updates are handled {_fast.load()}", output)
+        self.assertNotIn("Traceback", output)
+        self.assertNotIn("ctypes callback", output)
 
 
 class LyingCountTests(LyingServerTestCase):
     """Events and answers with another count or type than requested."""
 
     counts: ClassVar = {
-        "char": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=50_000_000)),
-        "beyond": LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1, 2), count=0xFFFFFFFF)),
-        "string": LyingPV(STRING, 4, answer=saying(time_bytes(STRING, b"a"), count=1_000_000)),
-        "scalar": LyingPV(STRING, 1, answer=saying(time_bytes(STRING, b"a"), count=1_000_000)),
-        "stale": LyingPV(DOUBLE, 4, answer=saying(time_bytes(DOUBLE, 1, 2, 3, 4), count=100)),
-        "many": LyingPV(DOUBLE, 1, answer=saying(time_bytes(DOUBLE, 1, 2), count=2)),
+        "char": LyingPV(CHAR, 4, answer=replying(time_bytes(CHAR, 1, 2), count=50_000_000)),
+        "beyond": LyingPV(CHAR, 4, answer=replying(time_bytes(CHAR, 1, 2), count=0xFFFFFFFF)),
+        "string": LyingPV(STRING, 4, answer=replying(time_bytes(STRING, b"a"), count=1_000_000)),
+        "scalar": LyingPV(STRING, 1, answer=replying(time_bytes(STRING, b"a"), count=1_000_000)),
+        "stale": LyingPV(DOUBLE, 4, answer=replying(time_bytes(DOUBLE, 1, 2, 3, 4), count=100)),
+        "many": LyingPV(DOUBLE, 1, answer=replying(time_bytes(DOUBLE, 1, 2), count=2)),
     }
 
     types: ClassVar = {
-        name: LyingPV(DOUBLE, answer=saying(ZEROS, data_type=data_type))
+        name: LyingPV(DOUBLE, answer=replying(ZEROS, data_type=data_type))
         for name, data_type in TYPES.items()
     }
     channels: ClassVar = {
-        "count": LyingPV(DOUBLE, 0, answer=saying(ONE)),
-        "rights": LyingPV(rights=0xFFFFFFFE, answer=saying(ONE)),
+        "count": LyingPV(DOUBLE, 0, answer=replying(ONE)),
+        "rights": LyingPV(rights=0xFFFFFFFE, answer=replying(ONE)),
     }
     empty: ClassVar = {
-        "number": LyingPV(DOUBLE, answer=saying(ONE, count=0)),
-        "word": LyingPV(STRING, answer=saying(time_bytes(STRING), count=0)),
-        "array": LyingPV(DOUBLE, 4, answer=saying(time_bytes(DOUBLE), count=0)),
+        "number": LyingPV(DOUBLE, answer=replying(ONE, count=0)),
+        "word": LyingPV(STRING, answer=replying(time_bytes(STRING), count=0)),
+        "array": LyingPV(DOUBLE, 4, answer=replying(time_bytes(DOUBLE), count=0)),
     }
     labels: ClassVar = {
-        name: LyingPV(ENUM, answer=saying(time_bytes(ENUM, 1), head + LABEL * 16 + bytes(8)))
+        name: LyingPV(ENUM, answer=replying(time_bytes(ENUM, 1), head + LABEL * 16 + bytes(8)))
         for name, head in {"full": b"\0\0\0\0\x75\x30", "negative": b"\0\0\0\0\xff\xff"}.items()
     }
 
     @inlineCallbacks
     def test_lies(self) -> Any:
         """Counts, types, channels, empty values and labels, with one gateway, to save time."""
-        flood = LyingPV(CHAR, 4, answer=saying(time_bytes(CHAR, 1), count=5))
+        flood = LyingPV(CHAR, 4, answer=replying(time_bytes(CHAR, 1), count=5))
         run, client = yield self.start(
             **self.counts, **self.types, **self.channels, **self.empty, **self.labels, flood=flood
         )
@@ -140,7 +140,7 @@ class LyingCountTests(LyingServerTestCase):
             reason = f"the PV has at most {pv.count}"
             self.assertEqual((error["code"], error["action"]), ("refused", "connect"))
             self.assertIn(reason, error["message"])
-            reply = yield ask(client, "get", pv=name)
+            reply = yield send_request(client, "get", pv=name)
             self.assertEqual((reply["code"], reason in reply["message"]), ("refused", True), reply)
         self.assertEqual(kinds(client.messages).count("monitor"), 0)
 
@@ -152,7 +152,7 @@ class LyingCountTests(LyingServerTestCase):
             error = yield client.until(like(msg_type="error", pvname=name))
             reason = f"it sent DBR type {data_type}, not {TIME + DBR_TYPES[DOUBLE]} as requested"
             self.assertIn(reason, error["message"])
-            reply = yield ask(client, "get", pv=name)
+            reply = yield send_request(client, "get", pv=name)
             self.assertIn(reason, reply["message"])
 
     @inlineCallbacks
@@ -171,7 +171,7 @@ class LyingCountTests(LyingServerTestCase):
         for name, value in values.items():
             client.send({"action": "connect", "pv": name})
             monitor = yield client.until(like(msg_type="monitor", pvname=name))
-            reply = yield ask(client, "get", pv=name, text=True)
+            reply = yield send_request(client, "get", pv=name, text=True)
             for message in (monitor, reply):
                 self.assertEqual((message["value"], message["count"]), (value, 0))
 
@@ -179,7 +179,7 @@ class LyingCountTests(LyingServerTestCase):
     def assert_labels(self, client: WebSocketTestClient) -> Any:
         """An enum with 30,000 labels, or a negative number of them, has those that are valid."""
         for name, labels in {"full": ["on"] * 16, "negative": None}.items():
-            reply = yield ask(client, "info", pv=name)
+            reply = yield send_request(client, "info", pv=name)
             self.assertEqual(reply.get("enum_strs"), labels)
 
     @inlineCallbacks
@@ -202,7 +202,7 @@ class LyingCountTests(LyingServerTestCase):
         client.send({"action": "connect", "pv": "pv"})
         yield run.until_line(f"Virtual circuit disconnect .localhost:{self.ports.server}")
         yield client.until(like(pvname="pv", conn=False))
-        reply = yield ask(client, "ping")
+        reply = yield send_request(client, "ping")
         self.assertEqual(reply["msg_type"], "pong")
 
 
@@ -223,7 +223,7 @@ class BadStatusTests(LyingServerTestCase):
             else:
                 request.refuse(UNKNOWN_STATUS, b"")
 
-        value = LyingPV(answer=saying(ONE))
+        value = LyingPV(answer=replying(ONE))
         run, client = yield self.start(value=value, failing=LyingPV(answer=answer))
         yield self.assert_value(value, run, client)
         yield self.assert_exception(client)
@@ -242,7 +242,7 @@ class BadStatusTests(LyingServerTestCase):
             error = yield client.until(like(msg_type="error"))
             self.assertEqual(error["pvname"], "value")
             self.assertIn(words, error["message"])
-            # Who comes later is told the same.
+            # Later clients get the same.
             client.send({"action": "connect", "pv": "value"})
             yield client.until(like(msg_type="connection", conn=False))
             again = yield client.until(like(msg_type="error"))
@@ -259,14 +259,14 @@ class BadStatusTests(LyingServerTestCase):
         client.send({"action": "connect", "pv": "failing"})
         error = yield client.until(like(msg_type="error", pvname="failing"))
         self.assertIn("Channel read request failed", error["message"])
-        reply = yield ask(client, "get", pv="failing")
+        reply = yield send_request(client, "get", pv="failing")
         self.assertEqual(reply["code"], "refused")
         self.assertIn("known only by server", reply["message"])
 
     @inlineCallbacks
     def assert_put(self, run: Twistd, client: WebSocketTestClient) -> Any:
         """A put with completion has the server's status, in the reply and in the log."""
-        reply = yield ask(client, "put", pv="failing", value=5)
+        reply = yield send_request(client, "put", pv="failing", value=5)
         self.assertEqual(reply["code"], "put_failed")
         self.assertIn("Channel write request failed", reply["message"])
         yield run.until_line("Channel write request failed")
@@ -279,12 +279,12 @@ class BadStatusTests(LyingServerTestCase):
             if request.command == READ_NOTIFY:
                 request.answer(ONE, status=GETFAIL)
             else:
-                saying(ONE)(request)
+                replying(ONE)(request)
 
         run, client = yield self.start(pv=LyingPV(answer=answer))
         client.send({"action": "connect", "pv": "pv"})
         yield client.until(msg_type="monitor")
-        reply = yield ask(client, "get", pv="pv")
+        reply = yield send_request(client, "get", pv="pv")
         self.assertEqual(reply["code"], "refused")
         self.assertIn("Channel read request failed", reply["message"])
         yield run.until_line("the value of pv: Channel read request failed")
@@ -303,7 +303,7 @@ class BadStatusTests(LyingServerTestCase):
         self.assertEqual(metadata["refusal"], "Channel read request failed")
         monitor = yield client.until(msg_type="monitor")
         self.assertEqual(monitor["value"], 1.0)
-        info = yield ask(client, "info", pv="pv")
+        info = yield send_request(client, "info", pv="pv")
         self.assertEqual(info["refusal"], "Channel read request failed")
         yield run.until_line("units and limits of pv: Channel read request failed")
         yield self.assert_good(run, client)

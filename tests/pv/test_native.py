@@ -133,7 +133,7 @@ class CallbackTests(SynchronousTestCase):
         self.assertTrue(route.is_direct)
         return intake, route, buffer
 
-    def test_clear_while_asking_for_memory(self) -> None:
+    def test_clear_while_reserving_memory(self) -> None:
         """A route may be cleared, and get another history, while its history grows."""
         assert NATIVE is not None
         intake, route, buffer = self.route()
@@ -154,7 +154,7 @@ class CallbackTests(SynchronousTestCase):
         route.redirect(self, Cohort(route.clear))
         self.assertFalse(route.is_direct)
 
-    def test_append_while_asking_for_memory(self) -> None:
+    def test_append_while_reserving_memory(self) -> None:
         """A history may be used, and closed, while it grows."""
         for close_at in (0, 2, 9):
             self.grow(close_at)
@@ -162,23 +162,23 @@ class CallbackTests(SynchronousTestCase):
     def grow(self, close_at: int) -> None:
         """Use a history while it grows, and close it at one of the times."""
         assert NATIVE is not None
-        asked: list[int] = []
+        reserved: list[int] = []
 
         def reserve(size: int) -> bool:
-            asked.append(size)
-            if len(asked) < 4:
+            reserved.append(size)
+            if len(reserved) < 4:
                 for _ in range(40):
                     history.append(Reading(0, 0, NOON, 0, 2.5))
-            if len(asked) == close_at:
+            if len(reserved) == close_at:
                 history.close()
             return True
 
         history = NATIVE.History(60, 1000, reserve)
         for _ in range(100):
             history.append(Reading(0, 0, NOON, 0, 1.5))
-        self.assertLessEqual(len(history.samples()), sum(asked))
+        self.assertLessEqual(len(history.samples()), sum(reserved))
         history.close()
-        self.assertEqual((sum(asked), len(history)), (0, 0))
+        self.assertEqual((sum(reserved), len(history)), (0, 0))
 
     def test_whole_number_that_is_none(self) -> None:
         """Python handles a whole number that is NaN; it is not sent to any stream."""

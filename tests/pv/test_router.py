@@ -26,13 +26,13 @@ class RecordingPolicy:
     """Allows everything, and records the names."""
 
     def __init__(self) -> None:
-        self.asked: list[str] = []
+        self.names: list[str] = []
         self.denied = ""
         self._policy = Policy()
 
     def decide(self, user: str | None, host: str, host_name: str | None, name: str) -> Verdict:
         """Allow it."""
-        self.asked.append(name)
+        self.names.append(name)
         if name == self.denied:
             return Verdict(False, False, name, False, ())
         return self._policy.decide(user, host, host_name, name)
@@ -96,7 +96,7 @@ class SessionTests(SynchronousTestCase):
         self.page = Page()
         self.session = sessions.open(self.page, Peer("test"), VERSION_1)
 
-    def ask(self, **request: Any) -> list[Any]:
+    def send_request(self, **request: Any) -> list[Any]:
         """Send a request, and return what the client gets."""
         self.session.receive(json.dumps(request).encode())
         self.clock.flush_cycle()
@@ -104,7 +104,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_one_channel(self) -> None:
         """X and ca://X are one channel; messages have the requested name."""
-        received = self.ask(action="connect", pvs=["X", "ca://X"])
+        received = self.send_request(action="connect", pvs=["X", "ca://X"])
         values = {
             each["pvname"]: each["value"] for each in received if each["msg_type"] == "monitor"
         }
@@ -113,16 +113,16 @@ class SessionTests(SynchronousTestCase):
 
     def test_other_backend(self) -> None:
         """Another scheme is another channel; rules use the same name."""
-        received = self.ask(action="connect", pvs=["X", "toy://X"])
+        received = self.send_request(action="connect", pvs=["X", "toy://X"])
         values = {
             each["pvname"]: each["value"] for each in received if each["msg_type"] == "monitor"
         }
         self.assertEqual(values, {"X": 1, "toy://X": 2})
-        self.assertEqual(set(self.policy.asked), {"X"})
+        self.assertEqual(set(self.policy.names), {"X"})
 
     def test_unknown(self) -> None:
         """An unknown scheme is a bad name; others are served."""
-        received = self.ask(action="connect", pvs=["what://X", "X"], id=1)
+        received = self.send_request(action="connect", pvs=["what://X", "X"], id=1)
         (error,) = [each for each in received if each["msg_type"] == "error"]
         self.assertEqual((error["code"], error["pvname"]), ("bad_name", "what://X"))
         self.assertIn("ca://, toy://", error["message"])
@@ -133,11 +133,11 @@ class SessionTests(SynchronousTestCase):
         self.policy.denied = "X"
         received = []
         for name in ("X", "ca://X", "toy://X", "ca://toy://X", "ca://ca://X"):
-            (answer,) = self.ask(action="get", pv=name)
+            (answer,) = self.send_request(action="get", pv=name)
             received.append(answer["code"])
         self.assertEqual(received, ["forbidden"] * 3 + ["bad_name"] * 2)
 
     def test_get(self) -> None:
         """Single requests use the scheme too."""
-        (answer,) = self.ask(action="get", pv="toy://X", id=1)
+        (answer,) = self.send_request(action="get", pv="toy://X", id=1)
         self.assertEqual((answer["pvname"], answer["value"]), ("toy://X", 2))

@@ -20,7 +20,7 @@ from tests.support.displays import DISPLAYS, need_displays
 from tests.support.timing import allowed
 
 LOADING = 60.0
-"""Seconds that the library, of some megabytes, may take to be read."""
+"""Seconds within which the library, of some megabytes, must be loaded."""
 RECORDS = """
 record(ao, "$(P)level") {
     field(VAL, "1.5") field(EGU, "mm") field(HIGH, "8") field(HSV, "MINOR") field(HIHI, "9")
@@ -54,7 +54,7 @@ class Library(ProcessProtocol):
         """Fires with the library's next message with these keys."""
         found: Deferred[Any] = Deferred(lambda _: None)
         self._waiting = lambda received: received.items() >= keys.items(), found
-        self._look()
+        self._check()
 
         def not_seen(*_: Any) -> Any:
             raise NotSeenError(f"{keys}; the last: {self.received[-5:]} {self.errors[-2000:]!r}")
@@ -65,7 +65,7 @@ class Library(ProcessProtocol):
         """Handle lines."""
         *lines, self._partial = (self._partial + data).split(b"\n")
         self.received += [json.loads(line) for line in lines]
-        self._look()
+        self._check()
 
     def errReceived(self, data: bytes) -> None:
         """Store errors."""
@@ -81,7 +81,7 @@ class Library(ProcessProtocol):
             self.transport.signalProcess("KILL")  # type: ignore[union-attr]
         return self.ended
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while self._waiting is not None and self._position < len(self.received):
             fits, found = self._waiting
             received = self.received[self._position]
@@ -124,7 +124,7 @@ class CsWebLibTests(PVWSTestCase):
         level, mode, text, wave = (
             f"ca://{self.prefix}{name}" for name in ("level", "mode", "text", "wave")
         )
-        for pv, wanted in (
+        for pv, expected in (
             (level, {"number": 1.5, "units": "mm", "alarm": "valid"}),
             (mode, {"text": "Idle", "number": 0, "choices": ["Idle", "Running"]}),
             (text, {"text": "Grüezi"}),
@@ -132,9 +132,9 @@ class CsWebLibTests(PVWSTestCase):
         ):
             library.do("subscribe", pv)
             yield library.until(received="connection", pv=pv, isConnected=True, isReadonly=False)
-            yield library.until(received="value", pv=pv, **wanted)
+            yield library.until(received="value", pv=pv, **expected)
         # It writes text wherever it has some.
-        for pv, value, wanted in (
+        for pv, value, expected in (
             (level, {"stringValue": "8.5"}, {"number": 8.5, "alarm": "warning", "units": "mm"}),
             (level, {"doubleValue": 9.5}, {"number": 9.5, "alarm": "alarm"}),
             (level, {"doubleValue": 2}, {"number": 2, "alarm": "valid"}),
@@ -143,7 +143,7 @@ class CsWebLibTests(PVWSTestCase):
             (text, {"stringValue": "42"}, {"text": "42"}),
         ):
             library.do("put", pv, value=value)
-            yield library.until(received="value", pv=pv, **wanted)
+            yield library.until(received="value", pv=pv, **expected)
         yield self.kill_ioc(ioc)
         yield library.until(received="value", pv=level, text="NaN", number="NaN")
         yield self.start_ioc(RECORDS)
@@ -151,7 +151,7 @@ class CsWebLibTests(PVWSTestCase):
         # It connects again by itself, and has everything again.
         clients: Any = fixture.gateway.pages(lambda clients, _: cast(Any, clients))
         for connection in list(clients.connections):
-            connection.hang_up(1001, "tested")
+            connection.close_connection(1001, "tested")
         yield library.until(received="connection", pv=level, isConnected=False)
         yield library.until(received="connection", pv=level, isConnected=True, isReadonly=False)
         library.do("put", level, value={"doubleValue": 3})

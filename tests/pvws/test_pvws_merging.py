@@ -53,7 +53,7 @@ class Display:
         """Merge received updates."""
         for message in self.page.take():
             assert message["type"] == "update", message
-            # A display that shows a value has been told what kind of value it is.
+            # A display that shows a value has received its type.
             assert (
                 "vtype" in message
                 or "value" not in message
@@ -190,10 +190,10 @@ class MergingMachine(RuleBasedStateMachine):
         assert reading is not None and reading.latest is not None
         renderer = PVRenderer("X", True, now)
         renderer.describe(self.metadata)
-        wanted = json.loads(renderer.newest(reading.latest))
+        expected = json.loads(renderer.newest(reading.latest))
         for key in ("vtype", "value", "b64dbl", "b64int", "seconds", "nanos"):
-            if key in wanted:
-                assert has[key] == wanted[key], (key, has, wanted)
+            if key in expected:
+                assert has[key] == expected[key], (key, has, expected)
 
 
 class MergingTests(SynchronousTestCase):
@@ -273,6 +273,6 @@ class NumberTests(SynchronousTestCase):
         renderer = PVRenderer("X", True, now)
         renderer.describe(Metadata(FieldType.ENUM, 1))
         update = json.loads(renderer.update(Reading(0, 0, 1, 2, 3)))
-        wanted = {"vtype": "VShort", "value": 3, "units": "", "min": "NaN", "alarm_high": "NaN"}
-        self.assertEqual({key: update.get(key) for key in wanted}, wanted)
+        expected = {"vtype": "VShort", "value": 3, "units": "", "min": "NaN", "alarm_high": "NaN"}
+        self.assertEqual({key: update.get(key) for key in expected}, expected)
         self.assertNotIn("text", update)

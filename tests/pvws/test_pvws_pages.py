@@ -72,14 +72,14 @@ class PageTests(ApiTestCase):
         yield self.socket("X", "array")
         yield connect(reactor, f"ws://127.0.0.1:{self.port}/monitor")
         reply = yield self.call("GET", "/pvws/summary/")
-        (received,) = reply.json["sockets"]
+        (entry,) = reply.json["sockets"]
         members = ("id", "created", "last_client_message", "last_message_sent", "queued")
-        self.assertEqual(tuple(received), (*members, "pvs", "arrays", "max_size"))
-        self.assertEqual((received["pvs"], received["arrays"], received["max_size"]), (2, 1, 7))
-        self.assertEqual(received["queued"], 0)
+        self.assertEqual(tuple(entry), (*members, "pvs", "arrays", "max_size"))
+        self.assertEqual((entry["pvs"], entry["arrays"], entry["max_size"]), (2, 1, 7))
+        self.assertEqual(entry["queued"], 0)
         for name in members[1:4]:
-            self.assertLess(abs(received[name] / 1000 - time.time()), allowed(60), name)
-        self.assertLessEqual(received["created"], received["last_client_message"])
+            self.assertLess(abs(entry[name] / 1000 - time.time()), allowed(60), name)
+        self.assertLessEqual(entry["created"], entry["last_client_message"])
 
     @inlineCallbacks
     def test_socket(self) -> Any:
@@ -105,9 +105,9 @@ class PageTests(ApiTestCase):
         for names in (["X", "Y"], ["X"]):
             yield self.socket(*names)
         reply = yield self.call("GET", "/pvws/pool")
-        received = sorted((each["pv"], each["refs"]) for each in reply.json)
+        entry = sorted((each["pv"], each["refs"]) for each in reply.json)
         # Clients that ask for the same name are one subscriber of the channel.
-        self.assertEqual(received, [("X", 1), ("Y", 1)])
+        self.assertEqual(entry, [("X", 1), ("Y", 1)])
 
     @inlineCallbacks
     def test_rules(self) -> Any:
@@ -127,9 +127,9 @@ class PageTests(ApiTestCase):
         self.serve("--connect-timeout", "0.2")
         client = yield self.socket("ca://X")
         reply = yield self.call("GET", "/pvws/pvget?name=ca%3A%2F%2FX")
-        wanted = dict(client.messages[0])
-        del wanted["readonly"]
-        self.assertEqual((reply.status, reply.json), (200, wanted))
+        expected = dict(client.messages[0])
+        del expected["readonly"]
+        self.assertEqual((reply.status, reply.json), (200, expected))
         for query, status in (
             ("name=nowhere", 404),
             ("name=", 400),
@@ -147,8 +147,8 @@ class PageTests(ApiTestCase):
         self.serve()
         client = yield self.socket("X")
         reply = yield self.call("GET", "/pvws/summary")
-        (received,) = reply.json["sockets"]
-        reply = yield self.call("DELETE", f"/pvws/socket/{received['id']}")
+        (entry,) = reply.json["sockets"]
+        reply = yield self.call("DELETE", f"/pvws/socket/{entry['id']}")
         self.assertIn(reply.status, (405, 501))
         client.send({"type": "echo"})
         yield client.until(type="echo")

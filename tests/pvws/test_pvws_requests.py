@@ -35,10 +35,10 @@ class RequestTests(PVWSTestCase):
         """A repeated subscription is ignored; the same PV with its scheme is another one."""
         _, _, client = yield self.start_all(RECORDS)
         for kind in ("subscribe", "monitor"):
-            self.ask(client, kind, "a", "b", "a")
+            self.send_request(client, kind, "a", "b", "a")
         for name in "ab":
             yield client.until(has_value, pv=self.prefix + name)
-        self.ask(client, "subscribe", "a")
+        self.send_request(client, "subscribe", "a")
         rest = yield self.barrier(client)
         self.assertEqual(rest, [])
         name = f"ca://{self.prefix}a"
@@ -57,7 +57,7 @@ class RequestTests(PVWSTestCase):
         other = yield fixture.connect(path="pvws/pv")
         for each in (client, other):
             yield self.first(each, "a")
-        self.ask(client, "clear", "a", "never")
+        self.send_request(client, "clear", "a", "never")
         rest = yield self.barrier(client)
         self.assertEqual(rest, [])
         self.write(other, "a", 7)
@@ -74,7 +74,7 @@ class RequestTests(PVWSTestCase):
         client.send({"type": "list"})
         received = yield client.receive()
         self.assertEqual(received, {"type": "list", "pvs": []})
-        self.ask(client, "subscribe", "nowhere", "a")
+        self.send_request(client, "subscribe", "nowhere", "a")
         client.send({"type": "list"})
         received = yield client.until(type="list")
         self.assertEqual(received["pvs"], [f"{self.prefix}nowhere", f"{self.prefix}a"])
@@ -162,7 +162,7 @@ class RequestTests(PVWSTestCase):
         _, fixture, client = yield self.start_all(records)
         names = [f"n{number}" for number in range(500)]
         for name in names:
-            self.ask(client, "subscribe", name)
+            self.send_request(client, "subscribe", name)
         seen: set[str] = set()
         while len(seen) < len(names):
             update = yield client.until(has_value, type="update")
@@ -208,12 +208,12 @@ class WriteTests(PVWSTestCase):
         }
         for name, cases in expected.items():
             yield self.first(client, name)
-            for value, wanted in cases:
+            for value, expected_value in cases:
                 self.write(client, name, value)
                 update = yield client.receive()
                 self.assertEqual(update["pv"], self.prefix + name, (name, value))
-                got = {key: update.get(key) for key in wanted}
-                self.assertEqual(got, wanted, (name, value))
+                got = {key: update.get(key) for key in expected_value}
+                self.assertEqual(got, expected_value, (name, value))
 
     @inlineCallbacks
     def test_bad_values(self) -> Any:

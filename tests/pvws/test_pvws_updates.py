@@ -116,10 +116,10 @@ class UpdateTests(PVWSTestCase):
             "strings": {"vtype": "VStringArray", "text": '["a","b,c"]'},
             "none": {"vtype": "VDoubleArray", "b64dbl": ""},
         }
-        for name, wanted in expected.items():
+        for name, expected_members in expected.items():
             update = yield self.first(client, name)
-            self.assertEqual({key: update.get(key) for key in wanted}, wanted)
-            is_text = wanted["vtype"] in ("VString", "VStringArray", "VEnum")
+            self.assertEqual({key: update.get(key) for key in expected_members}, expected_members)
+            is_text = expected_members["vtype"] in ("VString", "VStringArray", "VEnum")
             self.assertEqual("units" in update, not is_text, name)
             self.assertEqual(list(update)[-3:], TAIL, name)
 
@@ -233,7 +233,7 @@ class AbsenceTests(PVWSTestCase):
         """A PV that is not found has an update without a value, after a second."""
         _, _, client = yield self.start_all(RECORDS)
         started = reactor.seconds()
-        self.ask(client, "subscribe", "nowhere")
+        self.send_request(client, "subscribe", "nowhere")
         update = yield client.receive()
         name = f"{self.prefix}nowhere"
         self.assertEqual(update, {"type": "update", "pv": name, "readonly": True})
@@ -245,7 +245,7 @@ class AbsenceTests(PVWSTestCase):
         """When a PV appears later, its update has all members."""
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path="pvws/pv")
-        self.ask(client, "subscribe", "double")
+        self.send_request(client, "subscribe", "double")
         update = yield client.receive()
         self.assertNotIn("value", update)
         yield self.start_ioc(RECORDS)
@@ -254,15 +254,15 @@ class AbsenceTests(PVWSTestCase):
 
     @inlineCallbacks
     def test_before_the_value(self) -> Any:
-        """Of a PV that can be written, it is told first that it cannot, and then whole.
+        """A writable PV is first reported as read-only, and then completely.
 
-        cs-web-lib takes a PV for read-only whatever the first message about it says.
+        cs-web-lib treats a PV as read-only on the first message about it, whatever that says.
         """
         _, fixture, first = yield self.start_all(RECORDS)
         name = f"{self.prefix}double"
         # The first opens the channel, the second finds it open.
         for client in (first, (yield fixture.connect(path=self.path))):
-            self.ask(client, "subscribe", "double")
+            self.send_request(client, "subscribe", "double")
             update = yield client.receive()
             self.assertEqual(update, {"type": "update", "pv": name, "readonly": True})
             update = yield client.receive()
@@ -279,7 +279,7 @@ class ReadOnlyTests(PVWSTestCase):
         """If a PV exists, the first message is its value."""
         _, _, client = yield self.start_all(RECORDS)
         names = ["double", "long", "enum", "doubles"]
-        self.ask(client, "subscribe", *names)
+        self.send_request(client, "subscribe", *names)
         for _ in names:
             update = yield client.receive()
             self.assertIn("vtype", update)
@@ -316,8 +316,8 @@ class ThrottleTests(PVWSTestCase):
             steps = np.diff(came[name][1:])
             # The first change comes at once; none comes sooner than the pause after another.
             self.assertGreater(steps.min(), 0.7 * pause, name)
-            most = math.ceil((came[name][-1] - started) / pause) + 2
-            self.assertLessEqual(len(came[name]), most, name)
+            maximum = math.ceil((came[name][-1] - started) / pause) + 2
+            self.assertLessEqual(len(came[name]), maximum, name)
             self.assertGreater(len(came[name]), 2, name)
         self.assertGreater(number, 20)
 

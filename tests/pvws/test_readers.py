@@ -34,9 +34,9 @@ SERVICE_SWITCH = 3001
 
 @attrs.define
 class Plot:
-    """What Grafana's reader makes of one PV: it looks at three members of each message.
+    """The points of one PV in Grafana's reader, which uses three members of each message.
 
-    What a message does not tell as a number stays as it was.
+    A member that is missing or not a number keeps its value.
     """
 
     client: WebSocketTestClient
@@ -88,7 +88,7 @@ class GrafanaTests(PVWSTestCase):
             yield client.until(severity="UNDEFINED")
         plotted = [Plot(client).points() for client in clients]
         values = [[value for _, value in points] for points in plotted]
-        # Of a PV that was lost, the last value again.
+        # For a lost PV, the last value is repeated.
         self.assertEqual(values, [[1.5, 2.5, 3.5, 3.5], [7, 8, 8], [1, 1]])
         for points in plotted:
             times = [time for time, _ in points]

@@ -23,7 +23,7 @@ from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from pycawamp.wire.v2.requests import MIN_POINTS
 from tests.support.archiver import ArchiverAppliance, Stored, never
 from tests.support.timing import allowed
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 DAY = 86400
 RECORDED = b"""[
@@ -45,7 +45,7 @@ LOST = b"""[{"meta": {"name": "old"}, "data": [
 {"secs": 3001, "nanos": 0, "val": 4, "severity": 0, "fields": {"HIHI": "5"}},
 {"secs": 3002, "nanos": 0, "val": 5, "severity": 0, "fields": {"cnxlostepsecs": "3002"}}
 ]}]"""
-"""A response about a PV whose IOC was lost, and an appliance that was restarted after that."""
+"""A response about a PV whose IOC was lost; later, the appliance was restarted."""
 
 
 @implementer(IPolicy)
@@ -59,7 +59,7 @@ class NotSecret:
 
 
 class ArchiverTests(TestCase):
-    """A gateway with PVs in memory, before an appliance."""
+    """A gateway with PVs in memory, and an appliance."""
 
     timeout = allowed(60)
 
@@ -86,7 +86,7 @@ class ArchiverTests(TestCase):
         """Request the history of a PV, by default of the last day."""
         start = self.now - DAY if start is None else start
         keys = {"pv": name, "from": start, "to": end, "points": points}
-        return ask(self.client, "history", **keys)
+        return send_request(self.client, "history", **keys)
 
     @inlineCallbacks
     def test_archived(self) -> Generator[Deferred[Any], Any, None]:
@@ -100,7 +100,7 @@ class ArchiverTests(TestCase):
         self.assertEqual(reply["values"], [0.5, 1.5, None])
         self.assertEqual(reply["severities"], [0, 2, 3])
         self.assertEqual(reply["timestamps"][1], start + 10.25)
-        self.assertEqual(len(self.appliance.asked), 1)
+        self.assertEqual(len(self.appliance.requests), 1)
 
     @inlineCallbacks
     def test_client(self) -> Generator[Deferred[Any], Any, None]:
@@ -125,7 +125,7 @@ class ArchiverTests(TestCase):
 
     @inlineCallbacks
     def test_lost(self) -> Generator[Deferred[Any], Any, None]:
-        """While the appliance had no connection, there is no value."""
+        """There is a gap while the appliance had no connection."""
         self.appliance.answer = lambda _: LOST
         reply = yield self.read(start=1000, end=4000)
         self.assertEqual(
@@ -147,11 +147,11 @@ class ArchiverTests(TestCase):
             self.backend.set("old", float(i))
         reply = yield self.read(start=seconds - 1000)
         self.assertEqual(reply["values"], list(range(90)))
-        # What is all in memory is not asked for elsewhere.
-        asked = len(self.appliance.asked)
+        # If all samples are in memory, there is no request.
+        requested = len(self.appliance.requests)
         reply = yield self.read(start=seconds + 60)
         self.assertEqual(reply["values"], list(range(59, 90)))
-        self.assertEqual(len(self.appliance.asked), asked)
+        self.assertEqual(len(self.appliance.requests), requested)
 
     @inlineCallbacks
     def test_many(self) -> Generator[Deferred[Any], Any, None]:
@@ -177,9 +177,9 @@ class ArchiverTests(TestCase):
         for name in ("mean_5(X)", "X,old", "X&pv=old", "../X", "loc://X", "sim://sine", "X)(old"):
             reply = yield self.read(name)
             self.assertEqual(reply.get("values"), [], name)
-        asked = {each["pv"] for each in self.appliance.asked}
-        self.assertEqual(len(asked), 2, asked)
-        self.assertEqual({"(old)", "(../X)"}, {each[each.index("(") :] for each in asked})
+        requested = {each["pv"] for each in self.appliance.requests}
+        self.assertEqual(len(requested), 2, requested)
+        self.assertEqual({"(old)", "(../X)"}, {each[each.index("(") :] for each in requested})
 
     @inlineCallbacks
     def test_faults(self) -> Generator[Deferred[Any], Any, None]:
@@ -215,7 +215,7 @@ class ArchiverTests(TestCase):
             reply = yield self.read()
             self.assertEqual(reply["code"], "archiver_failed", reply)
             self.assertIn(text, reply["message"])
-        self.assertEqual({each["pv"][-5:] for each in self.appliance.asked}, {"(old)"})
+        self.assertEqual({each["pv"][-5:] for each in self.appliance.requests}, {"(old)"})
         stopped = self.appliance.stop()
         if stopped is not None:
             yield stopped
@@ -236,10 +236,10 @@ class ArchiverTests(TestCase):
             others.append(other)
             for _ in range(5):
                 other.send({"action": "history", "pv": "old", "from": 0})
-        while len(self.appliance.asked) < archiver.MAX_REQUESTS:
+        while len(self.appliance.requests) < archiver.MAX_REQUESTS:
             yield _turn()
         yield self.client_pings()
-        self.assertEqual(len(self.appliance.asked), archiver.MAX_REQUESTS)
+        self.assertEqual(len(self.appliance.requests), archiver.MAX_REQUESTS)
         self.appliance.answer = None
         for other in others:
             yield other.close()
@@ -248,7 +248,7 @@ class ArchiverTests(TestCase):
 
     def client_pings(self) -> Deferred[dict[str, Any]]:
         """The gateway is not blocked meanwhile."""
-        return ask(self.client, "ping")
+        return send_request(self.client, "ping")
 
     @inlineCallbacks
     def test_bad_requests(self) -> Generator[Deferred[Any], Any, None]:
@@ -259,9 +259,9 @@ class ArchiverTests(TestCase):
             {"from": 5, "points": 1e9},
         ]  # fmt: skip
         for keys in wrong:
-            reply = yield ask(self.client, "history", pv="old", **keys)
+            reply = yield send_request(self.client, "history", pv="old", **keys)
             self.assertEqual((reply["code"], reply["action"]), ("bad_request", "history"))
-        reply = yield ask(self.client, "history", pv="old", **{"from": 0})
+        reply = yield send_request(self.client, "history", pv="old", **{"from": 0})
         self.assertEqual(reply["values"], [])
 
 

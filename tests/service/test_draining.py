@@ -59,11 +59,11 @@ class DrainTests(TwistdTestCase):
         status, text = yield self.get(f"{ready[1]}readyz")
         self.assertEqual(status, 503)
         self.assertIn("draining", text)
-        # Who has not heard yet is still served.
+        # Clients that were not closed yet are still served.
         late = yield self.connect(url)
         yield self.assert_live(late)
         yield until_true(lambda: len(closed) > 3)
-        # Who leaves meanwhile by itself does not keep it waiting.
+        # It does not wait for clients that disconnect by themselves.
         clients[[client.close_code for client in clients].index(None)].abort()
         status, _ = yield self.get(f"{ready[1]}monitor")
         self.assertEqual(status, 426)
@@ -79,24 +79,24 @@ class NotifyTests(TwistdTestCase):
     """NOTIFY_SOCKET and WATCHDOG_USEC."""
 
     @inlineCallbacks
-    def test_told(self) -> Any:
+    def test_systemd_notified(self) -> Any:
         """READY, WATCHDOG repeatedly, and STOPPING are sent to systemd."""
         # A path of a UNIX socket has 107 bytes at most.
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         where = f"{folder.name}/notify"
-        received = _Systemd()
-        port = reactor.listenUNIXDatagram(where, received)
+        notifications = _Systemd()
+        port = reactor.listenUNIXDatagram(where, notifications)
         self.addCleanup(port.stopListening)
         run = self.twistd({"NOTIFY_SOCKET": where, "WATCHDOG_USEC": "200000"})
         yield run.serve("--port", LOOPBACK, "--drain-time=1")
-        yield until_true(lambda: received.states.count("WATCHDOG=1") >= 3)
-        self.assertEqual(received.states[0], "READY=1")
+        yield until_true(lambda: notifications.states.count("WATCHDOG=1") >= 3)
+        self.assertEqual(notifications.states[0], "READY=1")
         run.signal("TERM")
-        yield until_true(lambda: "STOPPING=1" in received.states)
+        yield until_true(lambda: "STOPPING=1" in notifications.states)
         yield run.when_ended()
-        # Draining is no hanging.
-        after = received.states[received.states.index("STOPPING=1") :]
+        # A gateway that drains does not hang.
+        after = notifications.states[notifications.states.index("STOPPING=1") :]
         self.assertIn("WATCHDOG=1", after)
 
     def test_environment(self) -> None:

@@ -1,4 +1,4 @@
-"""The forks that tests use in place of gateways' own processes are like these."""
+"""The forks that tests use instead of new processes are equivalent to these."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ForkServerTests(TestCase):
     timeout = allowed(60)
 
     def run_code(self, code: str, *arguments: str, **environment: str) -> Twistd:
-        """Run code that does not outlast the test."""
+        """Run code, and stop it after the test."""
         run = Twistd(reactor, environment)
         self.addCleanup(run.kill)
         run.run([sys.executable, "-c", code, *arguments])
@@ -70,10 +70,10 @@ class ForkServerTests(TestCase):
         ended = yield run.when_ended()
         self.assertEqual((ended.status, ended.signal), (7, None), run.lines)
         server = fork_server().process.pid
-        said, inside, error = run.lines
+        printed, inside, error = run.lines
         xs = f"{'é'.encode()!r} é"
-        self.assertEqual(said, f"{['-c', 'a', 'b c']} {os.getcwd()} {pid} {server} {xs}")
-        # The last one is that of the list.
+        self.assertEqual(printed, f"{['-c', 'a', 'b c']} {os.getcwd()} {pid} {server} {xs}")
+        # The last descriptor is that of the directory listing.
         self.assertEqual(inside, "[0, 1, 2, 3] False")
         self.assertEqual((error, run.errors), ("an error", ["an error"]))
         self.assertRaises(RuntimeError, lambda: run.pid)
@@ -91,7 +91,7 @@ class ForkServerTests(TestCase):
 
     @inlineCallbacks
     def test_daemon(self) -> Any:
-        """A process that it leaves behind goes on, and is not a child of the server."""
+        """A process that it leaves behind continues, and is not a child of the server."""
         started, written = (Path(self.mktemp()).absolute() for _ in range(2))
         run = self.run_code(DAEMON, str(started), str(written))
         ended = yield run.when_ended()
@@ -104,7 +104,7 @@ class ForkServerTests(TestCase):
 
     @inlineCallbacks
     def test_other_processes(self) -> Any:
-        """With a variable that an import may read, or an option, it is a process of its own."""
+        """With a variable that an import may read, or an option, a new process is started."""
         code = "import os; print(os.getppid())"
         by_variable = self.run_code(code, PYTHONHASHSEED="1")
         by_option = Twistd(reactor)
@@ -115,7 +115,7 @@ class ForkServerTests(TestCase):
 
     @inlineCallbacks
     def test_nothing_left(self) -> Any:
-        """Neither here nor in the server does a descriptor remain; the server may fork."""
+        """No descriptor remains open, here or in the server; the server may fork."""
         server = Path(f"/proc/{fork_server().process.pid}")
         yield self.run_code("pass").when_ended()
         before = [len(os.listdir(folder / "fd")) for folder in (server, Path("/proc/self"))]
@@ -132,7 +132,7 @@ class ForkServerTests(TestCase):
 
     @inlineCallbacks
     def test_owner_killed(self) -> Any:
-        """With the process of the tests the server ends, and with it the forks."""
+        """When the process of the tests ends, the server and its forks end too."""
         owner = self.run_code(OWNER, PYTHONPATH=os.pathsep.join(sys.path))
         pids = (yield owner.until_line(r"pids (\d+ \d+)$"))[1].split()
         owner.signal("KILL")

@@ -124,9 +124,9 @@ class ObserverTests(SynchronousTestCase):
             logger.warn("high")
 
         for form in LogFormat:
-            received = self.written(LogSettings(form, "warn"), log)
-            self.assertIn("high", received)
-            self.assertNotIn("low", received)
+            log_text = self.written(LogSettings(form, "warn"), log)
+            self.assertIn("high", log_text)
+            self.assertNotIn("low", log_text)
 
     def test_traceback(self) -> None:
         """An exception stays in its line, with its traceback."""

@@ -40,14 +40,14 @@ class PublicTests(SynchronousTestCase):
         """Type checkers get each name from the module that it is loaded from."""
         tree = ast.parse((ROOT / "pycawamp" / "__init__.py").read_text())
         (types,) = (node for node in tree.body if isinstance(node, ast.If))
-        received = {
+        imported = {
             alias.name: node.module
             for node in types.body
             if isinstance(node, ast.ImportFrom)
             for alias in node.names
         }
-        self.assertEqual(received.keys() | {"__version__"}, set(pycawamp.__all__))
-        for name, module in received.items():
+        self.assertEqual(imported.keys() | {"__version__"}, set(pycawamp.__all__))
+        for name, module in imported.items():
             self.assertIs(getattr(pycawamp, name), getattr(import_module(str(module)), name))
 
     def test_documented(self) -> None:

@@ -13,7 +13,7 @@ from pycawamp.access.pvlist_file import parse_pvlist
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.pva_case import PVATestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 RECORDS = """
 record(ao, "position") { field(VAL, "1.5") field(EGU, "mm") field(PREC, "2") field(PINI, "YES") }
@@ -26,7 +26,7 @@ record(ao, "secret") { field(VAL, "7") field(PINI, "YES") }
 
 
 class PVAGatewayTests(PVATestCase):
-    """A gateway before a QSRV 2 IOC."""
+    """A gateway with a QSRV 2 IOC."""
 
     @inlineCallbacks
     def start(
@@ -59,21 +59,21 @@ class PVAGatewayTests(PVATestCase):
     def test_whole_numbers(self) -> Generator[Deferred[Any], Any, None]:
         """64-bit integers keep all digits."""
         client = yield self.start()
-        yield ask(client, "get", pv="pva://count")
+        yield send_request(client, "get", pv="pva://count")
         self.assertIn(b'"value":9007199254740993,', client.payloads[-1])
-        yield ask(client, "put", pv="pva://counts", value=[2**64 - 1, 2**63 + 1])
-        yield ask(client, "get", pv="pva://counts")
+        yield send_request(client, "put", pv="pva://counts", value=[2**64 - 1, 2**63 + 1])
+        yield send_request(client, "get", pv="pva://counts")
         self.assertIn(b'"value":[18446744073709551615,9223372036854775809]', client.payloads[-1])
 
     @inlineCallbacks
     def test_put(self) -> Generator[Deferred[Any], Any, None]:
         """Values are written, and errors reported."""
         client = yield self.start()
-        reply = yield ask(client, "put", pv="pva://mode", value="idle")
+        reply = yield send_request(client, "put", pv="pva://mode", value="idle")
         self.assertTrue(reply["ok"])
-        reply = yield ask(client, "get", pv="pva://mode")
+        reply = yield send_request(client, "get", pv="pva://mode")
         self.assertEqual(reply["value"], 0)
-        reply = yield ask(client, "put", pv="pva://position", value="12")
+        reply = yield send_request(client, "put", pv="pva://position", value="12")
         self.assertEqual(reply["code"], "bad_value")
         self.assertEqual(reply["message"], "expected a number, got the string '12'")
 
@@ -91,12 +91,12 @@ class PVAGatewayTests(PVATestCase):
             replies.append(reply["id"])
         self.assertEqual((replies[-1], reply["ok"]), (1, True))
         self.assertGreaterEqual(reactor.seconds() - begun, 1.0)
-        reply = yield ask(client, "get", pv="pva://slow.A")
+        reply = yield send_request(client, "get", pv="pva://slow.A")
         self.assertEqual(reply["value"], 6)
         client.send({"action": "put", "pv": "pva://slow.A", "value": 7, "id": 4})
         client.send({"action": "put", "pv": "pva://slow.A", "value": 8, "id": 5})
         # The IOC has the first when it has answered this.
-        yield ask(client, "get", pv="pva://slow.A")
+        yield send_request(client, "get", pv="pva://slow.A")
         self.server.kill()
         for number in (4, 5):
             reply = yield client.until(msg_type="error", id=number)
@@ -110,9 +110,9 @@ class PVAGatewayTests(PVATestCase):
             GatewaySettings(default_provider="pva"), with_channel_access=True
         )
         client = yield fixture.connect()
-        reply = yield ask(client, "get", pv="position")
+        reply = yield send_request(client, "get", pv="position")
         self.assertEqual(reply["value"], 1.5)
-        reply = yield ask(client, "get", pv="pva://position")
+        reply = yield send_request(client, "get", pv="pva://position")
         self.assertEqual(reply["pvname"], "pva://position")
         self.assertEqual(fixture.gateway.hub.names, ["position"])
 
@@ -122,10 +122,10 @@ class PVAGatewayTests(PVATestCase):
         pvlist = parse_pvlist("EVALUATION ORDER ALLOW, DENY\n.* ALLOW\nsecret DENY\n")
         policy = Policy(pvlist=pvlist, puts=True, writers=Writers.ANYONE)
         client = yield self.start(policy=policy)
-        reply = yield ask(client, "get", pv="pva://position")
+        reply = yield send_request(client, "get", pv="pva://position")
         self.assertEqual(reply["value"], 1.5)
         for name in ("secret", "pva://secret", "PVA://secret"):
-            reply = yield ask(client, "get", pv=name)
+            reply = yield send_request(client, "get", pv=name)
             self.assertEqual(reply["code"], "forbidden", name)
-            reply = yield ask(client, "put", pv=name, value=1)
+            reply = yield send_request(client, "put", pv=name, value=1)
             self.assertEqual(reply["code"], "forbidden", name)

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from pycawamp.fanout.pictures import SMALL_IMAGE
 from pycawamp.testing import WebSocketTestClient
 from tests.support.pva_case import PVATestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 SHOWN = (
     "add('long', nt.NTScalar('l', display=True), {'value': 2**53 + 1})",
@@ -41,7 +41,7 @@ def picture(payload: bytes) -> tuple[dict[str, Any], PIL.Image.Image]:
 
 
 class OptionTests(PVATestCase):
-    """A gateway before a server of p4p."""
+    """A gateway with a p4p server."""
 
     @inlineCallbacks
     def start(self, *lines: str) -> Generator[Deferred[Any], Any, WebSocketTestClient]:
@@ -55,21 +55,25 @@ class OptionTests(PVATestCase):
     def test_plain(self) -> Generator[Deferred[Any], Any, None]:
         """Messages of alarms, digits as strings, attributes: for clients that request them."""
         client = yield self.start(*SHOWN, *NAMED)
-        reply = yield ask(client, "configure", metadata=True, alarm_message=True, int64="string")
+        reply = yield send_request(
+            client, "configure", metadata=True, alarm_message=True, int64="string"
+        )
         self.assertEqual((reply["alarm_message"], reply["int64"]), (True, "string"))
         self.assertNotIn("image", reply)
-        sick = yield ask(client, "get", pv="pva://sick")
+        sick = yield send_request(client, "get", pv="pva://sick")
         self.assertEqual(sick["status"], "DRIVER")
         self.assertEqual(sick["alarm_message"], "the motor stalled")
-        well = yield ask(client, "get", pv="pva://long")
+        well = yield send_request(client, "get", pv="pva://long")
         self.assertEqual((well["value"], "alarm_message" in well), ("9007199254740993", False))
-        longs = yield ask(client, "get", pv="pva://longs")
+        longs = yield send_request(client, "get", pv="pva://longs")
         self.assertEqual(longs["value"], ["1", "18446744073709551615"])
-        shown = yield ask(client, "info", pv="pva://hex")
+        shown = yield send_request(client, "info", pv="pva://hex")
         self.assertEqual(shown["form"], "Hex")
-        named = yield ask(client, "get", pv="pva://named", attributes=True, arrays="base64")
+        named = yield send_request(
+            client, "get", pv="pva://named", attributes=True, arrays="base64"
+        )
         self.assertEqual(named["attributes"], {"Gain": 2.5, "Camera": "left"})
-        kept = yield ask(client, "get", pv="pva://named", arrays="base64")
+        kept = yield send_request(client, "get", pv="pva://named", arrays="base64")
         self.assertNotIn("attributes", kept)
         mistakes: list[tuple[dict[str, Any], str]] = [
             ({"int64": "hex"}, '"int64" to be one of number, string'),
@@ -78,7 +82,7 @@ class OptionTests(PVATestCase):
             ({"image": {"png": 80}}, 'an object with "jpeg"'),
         ]
         for wrong, part in mistakes:
-            reply = yield ask(client, "configure", **wrong)
+            reply = yield send_request(client, "configure", **wrong)
             self.assertIn(part, reply["message"])
 
     @inlineCallbacks
@@ -87,7 +91,7 @@ class OptionTests(PVATestCase):
         client = yield self.start(*SHOWN)
         other = yield self.fixture.connect()
         options = {"arrays": "binary", "image": {"jpeg": 85, "max": 64}}
-        reply = yield ask(client, "configure", **options)
+        reply = yield send_request(client, "configure", **options)
         self.assertEqual(reply["image"], {"jpeg": 85, "max": 64})
         for each in (client, other):
             each.send({"action": "connect", "pv": "pva://grey", **options})
@@ -107,7 +111,7 @@ class OptionTests(PVATestCase):
         client.send({"action": "get", "pv": "pva://large", "id": 7})
         yield client.until(lambda message: isinstance(message, bytes))
         self._check_large(client)
-        # Many at once: the newest comes, whatever is left out.
+        # Many at once: the newest one is sent, whichever are omitted.
         client.send({"action": "connect", "pv": "pva://large"})
         post = "pvs['large'].post(np.full((1100, 1000), {}, 'u1'))"
         yield self.server.run(f"[{post.format('n')} for n in range(100, 130)]")

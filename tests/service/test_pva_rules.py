@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred, inlineCallbacks
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.sessions.limits import Limits
 from tests.support.pva_case import PVATestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 RECORDS = """
 record(ao, "position") { field(VAL, "1.5") field(PREC, "2") field(PINI, "YES") }
@@ -26,7 +26,7 @@ ASG(HIDDEN) { RULE(1, NONE) }
 
 
 class RulesTests(PVATestCase):
-    """A gateway before a QSRV 2 IOC, or a server of p4p."""
+    """A gateway with a QSRV 2 IOC or a p4p server."""
 
     @inlineCallbacks
     def test_put_log(self) -> Generator[Deferred[Any], Any, None]:
@@ -35,13 +35,13 @@ class RulesTests(PVATestCase):
         log = Path(self.mktemp())
         fixture = yield self.start_gateway(GatewaySettings(put_log=str(log)))
         client = yield fixture.connect()
-        reply = yield ask(client, "put", pv="pva://position", value=2.5)
+        reply = yield send_request(client, "put", pv="pva://position", value=2.5)
         self.assertTrue(reply["ok"])
-        reply = yield ask(client, "put", pv="pva://locked", value=8)
+        reply = yield send_request(client, "put", pv="pva://locked", value=8)
         self.assertEqual(reply["code"], "forbidden", reply)
         self.assertIn("not permitted", reply["message"])
         # docs/security.md: QSRV serves for reading what Channel Access refuses.
-        reply = yield ask(client, "get", pv="pva://hidden")
+        reply = yield send_request(client, "get", pv="pva://hidden")
         self.assertEqual(reply["value"], 3)
         done, refused = log.read_text().splitlines()
         for part in ('pv="position"', "old=1.5", "new=2.5", 'outcome="ok"', "after=2.5"):
@@ -59,10 +59,10 @@ class RulesTests(PVATestCase):
         client.send({"action": "connect", "pv": "pva://position"})
         yield client.until(msg_type="monitor", pvname="pva://position")
         client.send({"action": "connect", "pvs": ["pva://no:1", "no:2"]})
-        reply = yield ask(client, "get", pv="pva://no:3")
+        reply = yield send_request(client, "get", pv="pva://no:3")
         self.assertEqual(reply["code"], "too_many_pvs")
         self.assertIn("no IOC has answered", reply["message"])
-        reply = yield ask(client, "connect", pv="pva://locked")
+        reply = yield send_request(client, "connect", pv="pva://locked")
         self.assertEqual(reply["code"], "too_many_pvs")
 
     @inlineCallbacks
@@ -74,7 +74,7 @@ class RulesTests(PVATestCase):
         client.send({"action": "connect", "pv": "pva://position"})
         yield client.until(msg_type="monitor", value=1.5)
         self.assertEqual(fixture.gateway.statistics().totals.overruns, 0)
-        # The reactor waits: the gateway takes nothing meanwhile.
+        # The reactor is blocked: the gateway reads nothing meanwhile.
         for number in range(200):
             server.run_now(f'dbpf("position", "{number}")')
         server.run_now('dbpf("position", "-1")')

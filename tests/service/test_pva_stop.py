@@ -1,4 +1,4 @@
-"""A gateway with ten thousand PVs of pvAccess ends soon."""
+"""A gateway with ten thousand pvAccess PVs stops quickly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PVS = 10_000
 
 
 class StopTests(PVATestCase):
-    """A gateway before a QSRV 2 IOC."""
+    """A gateway with a QSRV 2 IOC."""
 
     @inlineCallbacks
     def test_many_monitors(self) -> Generator[Deferred[Any], Any, None]:

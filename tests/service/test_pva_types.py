@@ -1,4 +1,4 @@
-"""Every kind of PV of pvAccess, as clients of a gateway get it."""
+"""Every kind of pvAccess PV, as clients of a gateway get it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from twisted.internet.defer import Deferred, inlineCallbacks
 
 from tests.support.pva_case import PVATestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 COMPRESSED = bytes(range(40))
 IMAGE = (
@@ -40,24 +40,24 @@ PVS = (
 
 
 def binary(payload: bytes) -> tuple[dict[str, Any], bytes]:
-    """The header of a binary message, and what follows it."""
+    """Return the header of a binary message, and the bytes after it."""
     size = int.from_bytes(payload[:4], "little")
     start = 4 + size
     return json.loads(payload[4:start]), payload[start + -start % 8 :]
 
 
 class PVATypeTests(PVATestCase):
-    """A gateway before a server of p4p."""
+    """A gateway with a p4p server."""
 
     @inlineCallbacks
     def test_types(self) -> Generator[Deferred[Any], Any, None]:
-        """Numbers have all digits, structures all fields; arrays travel as they were asked for."""
+        """Numbers have all digits, structures all fields; arrays have the requested form."""
         yield self.serve(*PVS)
         fixture = yield self.start_gateway()
         client = yield fixture.connect()
 
         def got(name: str, **options: Any) -> Any:
-            return ask(client, "get", pv=f"pva://{name}", **options)
+            return send_request(client, "get", pv=f"pva://{name}", **options)
 
         for name, value in (
             ("bool", True),
@@ -87,7 +87,7 @@ class PVATypeTests(PVATestCase):
             self.assertEqual(reply["value"]["dtype"], dtype)
             raw = b64decode(reply["value"]["base64"])
             self.assertEqual(np.frombuffer(raw, dtype).tolist(), elements)
-        # Images that are compressed already pass as they are, whatever was asked for.
+        # Images that are already compressed are passed on unchanged, whatever was requested.
         for codec in ("lz4", "blosc", "bslz4"):
             for options in ({}, {"image": {"jpeg": 85, "max": 512}}):
                 client.send(

@@ -1,4 +1,4 @@
-"""A gateway where p4p and pvxslibs are not installed."""
+"""A gateway without p4p and pvxslibs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class WithoutP4pTests(TwistdTestCase):
 
     @inlineCallbacks
     def test_serves(self) -> Generator[Deferred[Any], Any, None]:
-        """It starts without searching for them, and serves PVs of pvAccess."""
+        """It starts without looking for them, and serves pvAccess PVs."""
         folder = Path(self.mktemp()).absolute()
         folder.mkdir(parents=True)
         (folder / "sitecustomize.py").write_text(HIDING)

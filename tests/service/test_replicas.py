@@ -69,14 +69,14 @@ class NginxTests(ReplicaTestCase):
             raise SkipTest("no nginx: apt-get install nginx-light")
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        places = "".join(
+        directories = "".join(
             f"{kind}_temp_path {folder}/{kind};\n"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         text = self.configuration("nginx.conf", "8080", front)
         whole = (
             f"daemon off;\nmaster_process off;\npid {folder}/pid;\nerror_log stderr;\nevents {{}}\n"
-            f"http {{\naccess_log off;\n{places}{text}}}\n"
+            f"http {{\naccess_log off;\n{directories}{text}}}\n"
         )
         return [NGINX, "-e", "stderr", "-c", self.write(whole)]
 

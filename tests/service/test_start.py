@@ -26,7 +26,7 @@ from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
 
 OTHER_USER = 65534
-"""`nobody`: a user who does not own the files."""
+"""The user `nobody`, who does not own the files."""
 
 
 class StartTestCase(TwistdTestCase):
@@ -67,11 +67,11 @@ class StartTestCase(TwistdTestCase):
         run.start(*twistd, f"--pidfile={pid_file}", "pycaserver", *options)
         ended = yield run.when_ended()
         self.assertEqual((ended.status, ended.signal), (1, None), run.lines)
-        received = [line for line in run.errors if line.startswith("pycaserver: ")]
-        self.assertEqual(len(received), 1, run.lines)
-        self.assertIn(expected, received[0])
+        reasons = [line for line in run.errors if line.startswith("pycaserver: ")]
+        self.assertEqual(len(reasons), 1, run.lines)
+        self.assertIn(expected, reasons[0])
         self.assertNotIn("Traceback", "\n".join(run.errors))
-        # A daemon tells its parent first, which exits meanwhile.
+        # A daemon notifies its parent first, which then exits.
         yield until_true(lambda: not pid_file.exists())
 
 
@@ -115,7 +115,7 @@ class FailureTests(StartTestCase):
             "pycaserver",
             f"--port=unix:{where}",
         )
-        # It is told when both streams are closed.
+        # The end is reported when both streams are closed.
         ended = yield run.when_ended()
         self.addCleanup(os.kill, int(pid_file.read_text()), 9)
         self.assertEqual((ended.status, run.errors), (0, []))

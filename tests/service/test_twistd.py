@@ -1,4 +1,4 @@
-"""The gateway as users run it: the real `twistd pycaserver`, in processes of their own.
+"""The gateway as users run it: the real `twistd pycaserver`, in separate processes.
 
 Those of `RealTestCase` are; the others are forks.
 """
@@ -154,7 +154,7 @@ class OutputTests(RealTestCase):
 
     @inlineCallbacks
     def test_quiet(self) -> Any:
-        """A whole life on a machine without a CA repeater makes no complaint of any kind.
+        """From start to stop on a machine without a CA repeater, nothing is logged as an error.
 
         The repeater that the gateway started outlives it: by then it serves others too.
         """
@@ -173,9 +173,9 @@ class OutputTests(RealTestCase):
         for pid in processes_with(f"EPICS_CA_REPEATER_PORT={self.ports.repeater}", "repeater.py"):
             os.kill(pid, signal.SIGKILL)
         self.assertTrue(answered)
-        said = "\n".join(run.lines)
+        output = "\n".join(run.lines)
         for word in ("caRepeater", "Traceback", "CA.Client", "rror:", "warn"):
-            self.assertNotIn(word, said)
+            self.assertNotIn(word, output)
         # Nothing but twistd's log lines, which start with the date.
         self.assertEqual([line for line in run.lines if not line.startswith("20")], [])
 
@@ -188,7 +188,7 @@ def processes_with(variable: str, word: str) -> list[int]:
             environment = (folder / "environ").read_bytes().split(b"\0")
             command = (folder / "cmdline").read_text()
         except OSError:
-            continue  # It has ended, or is none of ours.
+            continue  # It has ended, or belongs to another user.
         if variable.encode() in environment and word in command:
             found.append(int(folder.name))
     return found

@@ -41,13 +41,13 @@ class WheelTests(SynchronousTestCase):
             [sys.executable, "-c", BUILD],
             check=False,
             cwd=copy,
-            # Without a compiler: what it would build is not compared.
+            # Without a compiler: compiled files are not compared.
             env={**os.environ, "CC": "false", "CXX": "false"},
             capture_output=True,
             text=True,
         )
         self.assertEqual(built.returncode, 0, built.stderr)
-        # What setuptools says of folders that are no packages.
+        # The warning of setuptools about folders that are not packages.
         self.assertNotIn("importable", built.stderr + built.stdout)
         (wheel,) = (copy / "dist").glob("*.whl")
         with zipfile.ZipFile(wheel) as archive:

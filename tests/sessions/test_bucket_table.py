@@ -16,7 +16,7 @@ class BucketTableTests(SynchronousTestCase):
         """Make the table."""
         self.clock = Clock()
         self.table: BucketTable[str, TokenBucket]
-        self.table = BucketTable(lambda: TokenBucket(self.clock, 1, 2), most=3)
+        self.table = BucketTable(lambda: TokenBucket(self.clock, 1, 2), max_size=3)
 
     def test_kept(self) -> None:
         """A key has the same bucket each time."""

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.access import Policy, Writers
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.garbage import left_to_the_collector
-from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, send_request
 
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
@@ -49,8 +49,8 @@ class FreedTests(SynchronousTestCase):
         def work(gateway: MemoryGateway) -> None:
             session, page = gateway.open()
             for name in ("X", "mode", "never-found"):
-                ask(session, "connect", name)
-            ask(session, "connect", "X", metadata=True, max_rate=1)
+                send_request(session, "connect", name)
+            send_request(session, "connect", "X", metadata=True, max_rate=1)
             session.receive(b'{"action":"list"}')
             gateway.flush_cycle()
             session.close()
@@ -69,7 +69,7 @@ class FreedTests(SynchronousTestCase):
         def work(gateway: MemoryGateway) -> None:
             session, _ = gateway.open()
             for name in names:
-                ask(session, "connect", name)
+                send_request(session, "connect", name)
             session.close()
             gateway.advance(CONNECT_TIMEOUT)
             gateway.advance(LINGER)
@@ -83,11 +83,11 @@ class FreedTests(SynchronousTestCase):
 
         def work(gateway: MemoryGateway) -> None:
             for action in ("get", "info"):
-                ask(session, action, "X")
-                ask(session, action, "never-found")
-            ask(session, "put", "X", value=2)
-            ask(session, "put", "mode", value="Neither")
-            ask(session, "put", "never-found", value=2)
+                send_request(session, action, "X")
+                send_request(session, action, "never-found")
+            send_request(session, "put", "X", value=2)
+            send_request(session, "put", "mode", value="Neither")
+            send_request(session, "put", "never-found", value=2)
             gateway.advance(CONNECT_TIMEOUT)
             gateway.advance(LINGER)
             self.assertEqual(len(page.take()), 7)
@@ -100,8 +100,8 @@ class FreedTests(SynchronousTestCase):
         def work(gateway: MemoryGateway) -> None:
             session, _ = gateway.open()
             for action in ("get", "info"):
-                ask(session, action, "never-found")
-            ask(session, "put", "never-found", value=2)
+                send_request(session, action, "never-found")
+            send_request(session, "put", "never-found", value=2)
             session.close()
             gateway.advance(CONNECT_TIMEOUT)
             gateway.advance(LINGER)

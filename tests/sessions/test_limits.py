@@ -16,7 +16,7 @@ from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.sessions.session import Session
 from pycawamp.sessions.token_bucket import TokenBucket
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, SteppingReactor, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, SteppingReactor, send_request
 
 PING = b'{"action":"ping","id":7}'
 
@@ -106,8 +106,8 @@ class SessionLimitTests(SynchronousTestCase):
         session = self.open(request_rate=1)
         for _ in range(int(BURST)):
             session.receive(PING)
-        ask(session, "connect", "X0")
-        ask(session, "get", "X1")
+        send_request(session, "connect", "X0")
+        send_request(session, "get", "X1")
         session.receive(b"X2")
         session.receive(json.dumps({"action": "connect", "pvs": ["X3", "X4"], "id": 8}).encode())
         session.receive(b'{"action":"put","pv":"X0","id":9}')
@@ -141,11 +141,11 @@ class SessionLimitTests(SynchronousTestCase):
     def test_puts(self) -> None:
         """Puts have their own rate."""
         session = self.open(put_rate=1 / BURST)
-        ask(session, "put", "X0", value=2)
-        ask(session, "put", "X0", value=3)
+        send_request(session, "put", "X0", value=2)
+        send_request(session, "put", "X0", value=3)
         self.assertEqual(self.codes(), ["rate_limited"])
         self.gateway.advance(BURST)
-        ask(session, "put", "X0", value=4)
+        send_request(session, "put", "X0", value=4)
         self.assertEqual(self.codes(), [])
         self.assertEqual(self.count(), 1)
 
@@ -157,10 +157,10 @@ class SessionLimitTests(SynchronousTestCase):
         self.gateway.flush_cycle()
         errors = [each for each in self.page.take() if each["msg_type"] == "error"]
         self.assertEqual([(e["code"], e["pvname"]) for e in errors], [("too_many_pvs", "X3")])
-        ask(session, "connect", "X0")
+        send_request(session, "connect", "X0")
         self.assertEqual(self.codes(), [])
-        ask(session, "disconnect", "X0")
-        ask(session, "connect", "X3")
+        send_request(session, "disconnect", "X0")
+        send_request(session, "connect", "X3")
         self.assertEqual(self.codes(), [])
         self.assertEqual(self.count(), 1)
 
@@ -168,43 +168,43 @@ class SessionLimitTests(SynchronousTestCase):
         """One channel above the total limit is refused; an open one can be shared."""
         first = self.open(channels=2)
         second = self.gateway.sessions.open(Page(), Peer("other"), VERSION_1)
-        ask(second, "connect", "X0")
-        ask(first, "connect", "X0")
-        ask(first, "connect", "X1")
+        send_request(second, "connect", "X0")
+        send_request(first, "connect", "X0")
+        send_request(first, "connect", "X1")
         self.assertEqual(self.codes(), [])
         for action in ("connect", "get", "info"):
-            ask(first, action, "X2")
+            send_request(first, action, "X2")
             self.assertEqual(self.codes(), ["too_many_pvs"])
-        ask(first, "disconnect", "X1")
+        send_request(first, "disconnect", "X1")
         self.gateway.advance(LINGER)
-        ask(first, "connect", "X2")
+        send_request(first, "connect", "X2")
         self.assertEqual(self.codes(), [])
 
     def test_unresolved(self) -> None:
         """Of unresolved names, one above the limit is refused; found ones do not count."""
         session = self.open(unresolved=2)
         for name in ("X0", "X1", "X2", "no1", "no2", "X0"):
-            ask(session, "connect", name)
+            send_request(session, "connect", name)
             self.assertEqual(self.codes(), [])
         for action in ("connect", "get"):
-            ask(session, action, "no3")
+            send_request(session, action, "no3")
             self.assertEqual(self.codes(), ["too_many_pvs"])
         self.gateway.backend.add("no1", 1.0)
         self.gateway.advance(1)
-        ask(session, "connect", "no3")
+        send_request(session, "connect", "no3")
         self.assertEqual(self.codes(), [])
 
     def test_unresolved_churn(self) -> None:
         """Disconnecting from a name allows another after its channel's linger time."""
         session = self.open(unresolved=2)
         for name in ("no1", "no2"):
-            ask(session, "connect", name)
-            ask(session, "disconnect", name)
+            send_request(session, "connect", name)
+            send_request(session, "disconnect", name)
         self.gateway.advance(LINGER / 2)
-        ask(session, "connect", "no3")
+        send_request(session, "connect", "no3")
         self.assertEqual(self.codes(), ["too_many_pvs"])
         self.gateway.advance(LINGER)
-        ask(session, "connect", "no3")
+        send_request(session, "connect", "no3")
         self.assertEqual(self.codes(), [])
 
     def test_long_list(self) -> None:
@@ -214,9 +214,9 @@ class SessionLimitTests(SynchronousTestCase):
             json.dumps({"action": "connect", "pvs": [f"N{n}" for n in range(5000)]}).encode()
         )
         while session.is_busy:
-            session.go_on()
-        asked = 0
+            session.process_next()
+        handled = 0
         while "rate_limited" not in self.codes():
             session.receive(b'{"action":"list"}')
-            asked += 1
-        self.assertLess(asked, 10)
+            handled += 1
+        self.assertLess(handled, 10)

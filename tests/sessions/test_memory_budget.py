@@ -17,7 +17,7 @@ from pycawamp.sessions import operations
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.operations import ANSWER, MAX_LARGE_GETS
 from pycawamp.sessions.session import Session
-from tests.support.memory_gateway import MemoryGateway, Page, ask
+from tests.support.memory_gateway import MemoryGateway, Page, send_request
 from tests.support.pending_gets import Pending
 
 MIB = 2**20
@@ -27,7 +27,7 @@ ARRAY = Metadata(FieldType.DOUBLE, MIB // 8)
 PUTS, PUT_BYTES = 100, 4 * MIB
 """Instead of a client's limits, which are ten times and 16 times as much: to have it soon."""
 NUMBERS = PUT_BYTES // 512
-"""Elements of arrays of which some dozens are too much."""
+"""Elements of arrays; some dozens of these exceed the limit."""
 ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
 
@@ -66,8 +66,8 @@ class ArrayTests(SynchronousTestCase):
     def setUp(self) -> None:
         """Make arrays: twice as many as a client may have."""
         self.gateway = MemoryGateway(limits=Limits(memory=LIMIT))
-        self.most = LIMIT // SHARE // MIB
-        self.names = [f"array{number}" for number in range(2 * self.most)]
+        self.max_arrays = LIMIT // SHARE // MIB
+        self.names = [f"array{number}" for number in range(2 * self.max_arrays)]
         self.session, self.page = self.gateway.open()
 
     def add(self, *names: str) -> None:
@@ -79,7 +79,7 @@ class ArrayTests(SynchronousTestCase):
         """Subscribe."""
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         while session.is_busy:
-            session.go_on()
+            session.process_next()
         self.gateway.flush_cycle()
 
     def test_of_a_client(self) -> None:
@@ -87,9 +87,9 @@ class ArrayTests(SynchronousTestCase):
         self.add(*self.names)
         self.connect(self.session, *self.names)
         self.assertEqual(
-            errors(self.page), [("too_many_pvs", name) for name in self.names[self.most :]]
+            errors(self.page), [("too_many_pvs", name) for name in self.names[self.max_arrays :]]
         )
-        self.assertEqual(self.gateway.hub.names, self.names[: self.most])
+        self.assertEqual(self.gateway.hub.names, self.names[: self.max_arrays])
 
     def test_found_later(self) -> None:
         """This does not depend on when the PVs are found."""
@@ -97,16 +97,16 @@ class ArrayTests(SynchronousTestCase):
         self.add(*self.names)
         self.gateway.flush_cycle()
         self.assertEqual(
-            errors(self.page), [("too_many_pvs", name) for name in self.names[self.most :]]
+            errors(self.page), [("too_many_pvs", name) for name in self.names[self.max_arrays :]]
         )
-        self.assertEqual(self.gateway.hub.names, self.names[: self.most])
+        self.assertEqual(self.gateway.hub.names, self.names[: self.max_arrays])
 
     def test_room_again(self) -> None:
         """Disconnecting from an array allows another; a repeated request counts once."""
         self.add(*self.names)
         first, last = self.names[0], self.names[-1]
-        self.connect(self.session, *self.names[: self.most])
-        self.connect(self.session, *self.names[: self.most])
+        self.connect(self.session, *self.names[: self.max_arrays])
+        self.connect(self.session, *self.names[: self.max_arrays])
         self.assertEqual(errors(self.page), [])
         self.connect(self.session, last)
         self.assertEqual(errors(self.page), [("too_many_pvs", last)])
@@ -120,7 +120,7 @@ class ArrayTests(SynchronousTestCase):
         self.connect(self.session, *self.names)
         other, page = self.gateway.open()
         self.gateway.backend.add("X", 1.5)
-        self.connect(other, *self.names[self.most :])
+        self.connect(other, *self.names[self.max_arrays :])
         self.connect(self.session, "X")
         self.assertEqual(errors(page), [])
         self.assertEqual(self.page.take()[-1]["pvname"], "X")
@@ -169,10 +169,10 @@ class GetTests(SynchronousTestCase):
     def test_few_at_once(self) -> None:
         """Fewer gets of large arrays are sent to an IOC at a time; all are answered."""
         for number in range(20):
-            ask(self.session, "get", "array", id=number)
+            send_request(self.session, "get", "array", id=number)
         self.assertEqual(self.budget.requests, MAX_LARGE_GETS * ANSWER * MIB)
-        while self.backend.asked:
-            self.assertLessEqual(len(self.backend.asked), MAX_LARGE_GETS)
+        while self.backend.pending:
+            self.assertLessEqual(len(self.backend.pending), MAX_LARGE_GETS)
             self.backend.answer()
             self.gateway.flush_cycle()
         self.assertEqual([each["id"] for each in self.page.take()], list(range(20)))
@@ -182,8 +182,8 @@ class GetTests(SynchronousTestCase):
         """When memory is full, a get of an array is `overloaded`; one of a scalar is answered."""
         self.backend.add("X", 1.5)
         self.budget.backlog += LIMIT
-        ask(self.session, "get", "array")
-        ask(self.session, "get", "X")
+        send_request(self.session, "get", "array")
+        send_request(self.session, "get", "X")
         self.backend.answer()
         self.gateway.flush_cycle()
         error, value = self.page.take()
@@ -193,7 +193,7 @@ class GetTests(SynchronousTestCase):
     def test_client_leaves(self) -> None:
         """Nothing stays counted for a client that has disconnected."""
         for _ in range(20):
-            ask(self.session, "get", "array")
+            send_request(self.session, "get", "array")
         self.session.close()
         self.gateway.flush_cycle()
         self.assertEqual(self.budget.used, 0)

@@ -17,7 +17,7 @@ from pycawamp.testing import WebSocketTestClient
 from tests.support.attacker import open_socket
 from tests.support.ca_client import run_client
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
-from tests.support.version2_case import ask, like
+from tests.support.version2_case import like, send_request
 from tests.support.websocket_frames import client_frame
 
 MIB = 2**20
@@ -76,7 +76,7 @@ class ServedMemoryTests(TwistdTestCase):
     @inlineCallbacks
     def assert_served(self) -> Generator[Deferred[Any], Any, None]:
         """The client that requests little gets it."""
-        reply = yield ask(self.client, "get", pv=self.prefix + "scalar")
+        reply = yield send_request(self.client, "get", pv=self.prefix + "scalar")
         self.assertEqual(reply.get("value"), 1.5, reply)
 
     def assert_within(self) -> None:
@@ -102,8 +102,8 @@ class ServedMemoryTests(TwistdTestCase):
         self.assertGreater(kinds.count("value"), 0)
         self.assertLessEqual(kinds.count("value"), MAX_MEMORY // 4 // 7)
         self.assert_within()
-        # Those that were refused are let go, so that there is room for others.
-        reply = yield ask(self.client, "get", pv=self.prefix + "big", arrays="base64")
+        # Disconnect refused ones, so that there is room for others.
+        reply = yield send_request(self.client, "get", pv=self.prefix + "big", arrays="base64")
         self.assertEqual(reply.get("count"), ELEMENTS, reply.get("code"))
 
     @inlineCallbacks
@@ -141,7 +141,7 @@ class ServedMemoryTests(TwistdTestCase):
         for _ in range(200):
             self.client.send(request)
         yield self.client.until(like(action="put", code="overloaded"))
-        reply = yield ask(self.client, "ping")
+        reply = yield send_request(self.client, "ping")
         self.assertEqual(reply["msg_type"], "pong")
         yield self.assert_served()
         self.assert_within()
@@ -150,5 +150,5 @@ class ServedMemoryTests(TwistdTestCase):
         other = yield self.connect(f"ws://127.0.0.1:{self.port}/monitor")
         self.client = other
         yield self.assert_served()
-        reply = yield ask(other, "put", **{**keys, "timeout": 0.1, "wait": False})
+        reply = yield send_request(other, "put", **keys, wait=False)
         self.assertTrue(reply.get("ok"), (reply, self.run_.lines[before:]))

@@ -21,7 +21,7 @@ from pycawamp.sessions.session import NAMES_A_TOKEN, NAMES_PER_STEP
 from pycawamp.wire.v2.dialect import VERSION_1
 from pycawamp.wire.v2.requests import MAX_BRACKETS, MAX_ID
 from tests.support.gateway_case import MemoryGatewayTestCase
-from tests.support.memory_gateway import MemoryGateway, Page, ask
+from tests.support.memory_gateway import MemoryGateway, Page, send_request
 
 MANY = 5 * MAX_ERRORS
 
@@ -41,10 +41,10 @@ class BoundsTests(SynchronousTestCase):
         self.page = Page()
         self.closed: list[int] = []
         self.session = self.gateway.sessions.open(
-            self.page, Peer("test"), VERSION_1, lambda code, _: self.hang_up(code)
+            self.page, Peer("test"), VERSION_1, lambda code, _: self.close_connection(code)
         )
 
-    def hang_up(self, code: int) -> None:
+    def close_connection(self, code: int) -> None:
         """Record that the gateway closes the connection."""
         self.closed.append(code)
         self.session.close()
@@ -54,20 +54,20 @@ class BoundsTests(SynchronousTestCase):
         self.gateway.flush_cycle()
         return self.page.take()
 
-    def all_told(self, payload: bytes) -> list[Any]:
+    def replies_to(self, payload: bytes) -> list[Any]:
         """Return what a client gets for a message, when it has been processed."""
         self.session.receive(payload)
         while self.session.is_busy:
-            self.session.go_on()
+            self.session.process_next()
         return self.received()
 
     def test_id(self) -> None:
         """An id has a length limit, in bytes; the error about a longer one does not repeat it."""
         self.open()
         for longest in ("i" * MAX_ID, "ü" * (MAX_ID // 2)):
-            (pong,) = self.all_told(message("ping", id=longest))
+            (pong,) = self.replies_to(message("ping", id=longest))
             self.assertEqual(pong["id"], longest)
-            (error,) = self.all_told(message("ping", id=longest + "i"))
+            (error,) = self.replies_to(message("ping", id=longest + "i"))
             self.assertEqual((error["code"], "id" in error), ("bad_request", False))
             self.assertLess(len(json.dumps(error)), 2 * MAX_ID)
 
@@ -76,7 +76,7 @@ class BoundsTests(SynchronousTestCase):
         self.open()
         for action in ("connect", "disconnect"):
             for bad, code in (("", "bad_name"), (5, "bad_request"), ([], "bad_request")):
-                errors = self.all_told(message(action, pvs=[bad] * MANY, id=1))
+                errors = self.replies_to(message(action, pvs=[bad] * MANY, id=1))
                 self.assertEqual(len(errors), MAX_ERRORS + 1)
                 self.assertEqual({error["code"] for error in errors}, {code})
                 self.assertEqual({error["action"] for error in errors}, {action})
@@ -87,7 +87,7 @@ class BoundsTests(SynchronousTestCase):
     def test_many_refused(self) -> None:
         """So are PVs that are refused because there are too many."""
         self.open(pvs=1)
-        messages = self.all_told(message("connect", pvs=[f"n{n}" for n in range(MANY)]))
+        messages = self.replies_to(message("connect", pvs=[f"n{n}" for n in range(MANY)]))
         self.assertEqual(len(messages), MAX_ERRORS + 1)
         self.assertEqual({error["code"] for error in messages}, {"too_many_pvs"})
         self.assertIn(f"{MANY - 1 - MAX_ERRORS} more", messages[-1]["message"])
@@ -95,9 +95,9 @@ class BoundsTests(SynchronousTestCase):
     def test_names(self) -> None:
         """A list of too many names is refused as a whole."""
         self.open(names=3)
-        self.assertEqual(len(self.all_told(message("connect", pvs=["X", "", ""]))), 4)
+        self.assertEqual(len(self.replies_to(message("connect", pvs=["X", "", ""]))), 4)
         for action in ("connect", "disconnect"):
-            (error,) = self.all_told(message(action, pvs=["X", "X", "X", ""], id=4))
+            (error,) = self.replies_to(message(action, pvs=["X", "X", "X", ""], id=4))
             self.assertEqual((error["code"], error["id"]), ("bad_request", 4))
             self.assertIn("at most 3", error["message"])
 
@@ -109,19 +109,19 @@ class BoundsTests(SynchronousTestCase):
             self.assertTrue(self.session.is_busy)
             self.assertLessEqual(len(self.received()), NAMES_PER_STEP + 2)
             while self.session.is_busy:
-                self.session.go_on()
+                self.session.process_next()
             self.received()
 
     def test_list_in_parts(self) -> None:
         """So is the reply to a `list`, which has all names."""
         self.open()
         names = [f'"n{n}' for n in range(2000)]
-        self.all_told(message("connect", pvs=names))
+        self.replies_to(message("connect", pvs=names))
         self.session.receive(message("list", id=5))
         self.assertTrue(self.session.is_busy)
         self.assertEqual(self.received(), [])
         while self.session.is_busy:
-            self.session.go_on()
+            self.session.process_next()
         self.assertEqual(self.received(), [{"msg_type": "list", "pvs": names, "id": 5}])
 
     def test_cost(self) -> None:
@@ -129,26 +129,26 @@ class BoundsTests(SynchronousTestCase):
         for bad in ("X", "", 5):
             self.open(request_rate=1)
             names = [bad] * int(BURST) * NAMES_A_TOKEN
-            self.all_told(message("connect", pvs=names))
-            (error,) = self.all_told(message("ping"))
+            self.replies_to(message("connect", pvs=names))
+            (error,) = self.replies_to(message("ping"))
             self.assertEqual(error["code"], "rate_limited")
             self.gateway.advance(2)
-            (pong,) = self.all_told(message("ping"))
+            (pong,) = self.replies_to(message("ping"))
             self.assertEqual(pong["msg_type"], "pong")
 
     def test_long_message(self) -> None:
         """So does a message, by its bytes."""
         self.open(request_rate=1)
-        self.all_told(message("ping", x="x" * 2**20))
-        (error,) = self.all_told(message("ping"))
+        self.replies_to(message("ping", x="x" * 2**20))
+        (error,) = self.replies_to(message("ping"))
         self.assertEqual(error["code"], "rate_limited")
 
     def test_brackets(self) -> None:
         """The number of arrays and objects is limited."""
         self.open()
-        (pong,) = self.all_told(message("ping", x=[[]] * (MAX_BRACKETS - 2)))
+        (pong,) = self.replies_to(message("ping", x=[[]] * (MAX_BRACKETS - 2)))
         self.assertEqual(pong["msg_type"], "pong")
-        (error,) = self.all_told(message("ping", x=[[]] * (MAX_BRACKETS - 1)))
+        (error,) = self.replies_to(message("ping", x=[[]] * (MAX_BRACKETS - 1)))
         self.assertEqual(error["code"], "bad_json")
 
     def test_answers_not_read(self) -> None:
@@ -157,7 +157,7 @@ class BoundsTests(SynchronousTestCase):
         self.session.receive(message("connect", pvs=["X", *(f"n{n}" for n in range(1000))]))
         self.page.backlog = 2**27
         while self.session.is_busy:
-            self.session.go_on()
+            self.session.process_next()
         self.assertEqual(self.closed, [1008])
         self.assertLess(len(self.gateway.hub), 100)
 
@@ -167,7 +167,7 @@ class BoundsTests(SynchronousTestCase):
         names = [f"n{n}" for n in range(2000)]
         for name in names:
             self.gateway.backend.add(name, 1)
-        self.all_told(message("connect", pvs=names))
+        self.replies_to(message("connect", pvs=names))
         self.session.close()
         left = len(self.gateway.sessions.shared.publishers)
         self.assertGreater(left, 1000)
@@ -184,7 +184,7 @@ class BoundsTests(SynchronousTestCase):
         for action in ("get", "info"):
             self.open()
             for number in range(UNDER_WAY + 3):
-                ask(self.session, action, "nowhere", id=number)
+                send_request(self.session, action, "nowhere", id=number)
             errors = self.received()
             self.assertEqual({error["code"] for error in errors}, {"overloaded"})
             self.assertEqual([error["id"] for error in errors], [UNDER_WAY + n for n in range(3)])
@@ -197,7 +197,7 @@ class BoundsTests(SynchronousTestCase):
         for _ in range(500):
             deep = [deep]
         with _Lines() as lines:
-            (error,) = self.all_told(message("put", pv="X", value=deep))
+            (error,) = self.replies_to(message("put", pv="X", value=deep))
         self.assertEqual(error["code"], "forbidden")
         self.assertEqual(len(lines.found), 1)
         self.assertIn("nested too deeply", lines.found[0])
@@ -207,7 +207,7 @@ class BoundsTests(SynchronousTestCase):
         self.open(Policy(puts=True, writers=Writers.ANYONE))
         deep = b'{"action":"put","pv":"X","value":%b%b}' % (b"[" * 500, b"]" * 500)
         with _Lines() as lines:
-            (error,) = self.all_told(deep)
+            (error,) = self.replies_to(deep)
         self.assertEqual(error["code"], "bad_value")
         self.assertEqual(len(lines.found), 1)
 

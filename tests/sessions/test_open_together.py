@@ -115,12 +115,12 @@ class Side:
         page = Page()
         self.clients.append((self.gateway.sessions.open(page, peer, VERSION_1), page))
 
-    def ask(self, number: int, request: dict[str, Any]) -> None:
+    def send_request(self, number: int, request: dict[str, Any]) -> None:
         """Send a client's request, and process it completely."""
         session, _ = self.clients[number]
         session.receive(json.dumps(request).encode())
         while session.is_busy:
-            session.go_on()
+            session.process_next()
 
 
 class TwoGateways(RuleBasedStateMachine):
@@ -165,28 +165,30 @@ class TwoGateways(RuleBasedStateMachine):
     def connect(self, which: int, names: Any, options: dict[str, Any]) -> None:
         """A client requests a list."""
         for side in self.sides:
-            side.ask(which % self.number, {"action": "connect", "pvs": list(names), **options})
+            side.send_request(
+                which % self.number, {"action": "connect", "pvs": list(names), **options}
+            )
 
     @rule(which=clients, name=ONE)
     @precondition(lambda self: self.number)
     def connect_one(self, which: int, name: Any) -> None:
         """A client requests one PV."""
         for side in self.sides:
-            side.ask(which % self.number, {"action": "connect", "pv": name})
+            side.send_request(which % self.number, {"action": "connect", "pv": name})
 
     @rule(which=clients, names=SOME)
     @precondition(lambda self: self.number)
     def disconnect(self, which: int, names: Any) -> None:
         """A client disconnects from PVs."""
         for side in self.sides:
-            side.ask(which % self.number, {"action": "disconnect", "pvs": list(names)})
+            side.send_request(which % self.number, {"action": "disconnect", "pvs": list(names)})
 
     @rule(which=clients, options=OPTIONS)
     @precondition(lambda self: self.number)
     def configure(self, which: int, options: dict[str, Any]) -> None:
         """A client changes its options."""
         for side in self.sides:
-            side.ask(which % self.number, {"action": "configure", **options})
+            side.send_request(which % self.number, {"action": "configure", **options})
 
     @rule(start=st.integers(0, 10), kind=st.sampled_from(["number", "array", "large", "hidden"]))
     def appear(self, start: int, kind: str) -> None:
@@ -310,7 +312,7 @@ class OpenTogetherTests(SynchronousTestCase):
             session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
             steps.append(0)
             while session.is_busy:
-                session.go_on()
+                session.process_next()
                 steps[-1] += 1
             self.assertEqual(len(session.subscriptions), len(names))
         self.assertGreater(steps[0], 20)

@@ -19,7 +19,7 @@ from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.changing_pvs import ALIAS, NAMES, ChangingPVsMachine
 from tests.support.examples import examples
-from tests.support.memory_gateway import LINGER, ask
+from tests.support.memory_gateway import LINGER, send_request
 from tests.support.version2_case import AnyPage
 
 MAX_CLIENTS = 4
@@ -77,7 +77,7 @@ class Client:
 
     session: Session
     page: AnyPage
-    asked: set[str] = attrs.Factory(set)
+    requested: set[str] = attrs.Factory(set)
     """The PVs that it has requested and not left."""
     left: set[str] = attrs.Factory(set)
     """The PVs that it has left since everything was sent: its page does not show them."""
@@ -147,16 +147,16 @@ class OptionMachine(ChangingPVsMachine):
     def join(self, number: int, name: str, options: dict[str, Any]) -> None:
         """A client requests a PV, possibly again, possibly with other options."""
         client = self.client(number)
-        ask(client.session, "connect", name, **options)
-        client.asked.add(name)
+        send_request(client.session, "connect", name, **options)
+        client.requested.add(name)
 
     @rule(number=clients, name=names)
     @precondition(lambda self: self.open)
     def leave(self, number: int, name: str) -> None:
         """A client disconnects from a PV."""
         client = self.client(number)
-        ask(client.session, "disconnect", name)
-        client.asked.discard(name)
+        send_request(client.session, "disconnect", name)
+        client.requested.discard(name)
         client.left.add(name)
 
     @rule(number=clients, options=OPTIONS)
@@ -213,7 +213,7 @@ class OptionMachine(ChangingPVsMachine):
         """All clients catch up, and their pages show the current state."""
         for number in range(len(self.open)):
             self.resume(number)
-        # Reviews take a turn for each PV; a rate keeps an update back for one pause.
+        # Reauthorization takes an iteration for each PV; a rate delays an update for one pause.
         for _ in range(2):
             for _ in range(2 * MAX_CLIENTS * len(self.open) + 2):
                 self.flush_cycle()
@@ -224,12 +224,12 @@ class OptionMachine(ChangingPVsMachine):
     def check(self, client: Client) -> None:
         """A page shows the current state of each PV that it has requested and may read."""
         subscribed = set(client.session.subscriptions.names)
-        assert subscribed <= client.asked
+        assert subscribed <= client.requested
         readable = subscribed - self.policy.forbidden
-        for name in client.asked - readable:
+        for name in client.requested - readable:
             assert client.views[name].refused, name
             assert name in client.left or not client.views[name].connected, name
-        client.asked = subscribed
+        client.requested = subscribed
         for name in client.left - subscribed:
             client.views[name].connected = None
         client.left.clear()

@@ -112,15 +112,15 @@ class FullDiskTests(TwistdTestCase):
         # The line follows the reply: it has the value after the put.
         yield until_true(lambda: path.stat().st_size > 0)
         size = path.stat().st_size
-        _, most = resource.prlimit(run.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (size + 30, most))
+        _, hard_limit = resource.prlimit(run.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (size + 30, hard_limit))
         yield put(2)
         yield put(3)
         yield run.until_line(r"put user=.* new=3")
         self.assertEqual(path.stat().st_size, size + 30)
-        received = [line for line in run.lines if "cannot be written" in line]
-        self.assertEqual(len(received), 1)
-        resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (most, most))
+        problems = [line for line in run.lines if "cannot be written" in line]
+        self.assertEqual(len(problems), 1)
+        resource.prlimit(run.pid, resource.RLIMIT_FSIZE, (hard_limit, hard_limit))
         yield put(4)
         yield run.until_line("can be written again; it is missing 2 lines")
         first, torn, missing, last = path.read_text().splitlines()

@@ -13,7 +13,7 @@ from pycawamp.pv.memory import MemoryHandle
 from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.session import Session
 from tests.support.garbage import left_to_the_collector
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 from tests.support.pending_gets import Pending
 from tests.support.version2_case import ANYONE
 
@@ -52,7 +52,7 @@ class PutOrderTests(SynchronousTestCase):
 
     def put(self, value: Any, name: str = "X", session: Session | None = None) -> None:
         """Put, without completion."""
-        ask(session or self.session, "put", name, value=value, wait=False, id=value)
+        send_request(session or self.session, "put", name, value=value, wait=False, id=value)
 
     def begin(self) -> None:
         """Send two puts that read the old value, and a third that knows it."""
@@ -93,10 +93,10 @@ class PutOrderTests(SynchronousTestCase):
         self.put(2)
         self.backend.set("X", 0.5)
         self.put(3)
-        while self.backend.asked:
+        while self.backend.pending:
             self.backend.answer()
         self.assertEqual(self.backend.written, ["nonsense", 2, 3])
-        ask(self.session, "get", "X")
+        send_request(self.session, "get", "X")
         self.backend.answer()
         self.gateway.flush_cycle()
         self.assertEqual(self.page.messages[-1]["value"], 3.0)

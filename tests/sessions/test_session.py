@@ -12,7 +12,7 @@ from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.v2.requests import parse
 from tests.support.examples import examples
-from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, send_request
 
 
 def brief(messages: list[dict[str, object]]) -> list[object]:
@@ -49,7 +49,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_connect(self) -> None:
         """Connecting sends connection and value at once, then each update, once per flush cycle."""
-        ask(self.session, "connect", "X")
+        send_request(self.session, "connect", "X")
         self.assertEqual(self.received(), [True, 1.0])
         for value in (2.0, 3.0):
             self.gateway.backend.set("X", value)
@@ -65,28 +65,28 @@ class SessionTests(SynchronousTestCase):
 
     def test_disconnect(self) -> None:
         """Disconnecting ends the updates; of a PV that is not subscribed to, it is ignored."""
-        ask(self.session, "connect", "X")
+        send_request(self.session, "connect", "X")
         self.received()
-        ask(self.session, "disconnect", "X")
-        ask(self.session, "disconnect", "X")
-        ask(self.session, "disconnect", "never")
+        send_request(self.session, "disconnect", "X")
+        send_request(self.session, "disconnect", "X")
+        send_request(self.session, "disconnect", "never")
         self.gateway.backend.set("X", 2.0)
         self.assertEqual(self.received(), [])
 
     def test_connect_again(self) -> None:
         """A repeated connect is answered again, and updates are still sent once."""
         for _ in range(3):
-            ask(self.session, "connect", "X")
+            send_request(self.session, "connect", "X")
             self.assertEqual(self.received(), [True, 1.0])
         self.gateway.backend.set("X", 2.0)
         self.assertEqual(self.received(), [2.0])
-        ask(self.session, "disconnect", "X")
+        send_request(self.session, "disconnect", "X")
         self.gateway.backend.set("X", 3.0)
         self.assertEqual(self.received(), [])
 
     def test_not_found(self) -> None:
         """A PV that is not found in time is reported as such once, and when it appears."""
-        ask(self.session, "connect", "late")
+        send_request(self.session, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 0.1)
         self.assertEqual(self.received(), [])
         self.gateway.advance(0.2)
@@ -98,7 +98,7 @@ class SessionTests(SynchronousTestCase):
 
     def test_found_in_time(self) -> None:
         """A PV that is found in time is never reported as lost."""
-        ask(self.session, "connect", "late")
+        send_request(self.session, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 0.1)
         self.gateway.backend.add("late", 5)
         self.gateway.advance(100)
@@ -106,13 +106,13 @@ class SessionTests(SynchronousTestCase):
 
     def test_not_found_for_each(self) -> None:
         """Each client is notified when its own time is over, unless it has disconnected."""
-        ask(self.session, "connect", "late")
+        send_request(self.session, "connect", "late")
         leaver, leaver_page = self.gateway.open()
-        ask(leaver, "connect", "late")
-        ask(leaver, "disconnect", "late")
+        send_request(leaver, "connect", "late")
+        send_request(leaver, "disconnect", "late")
         self.gateway.advance(3)
         second, second_page = self.gateway.open()
-        ask(second, "connect", "late")
+        send_request(second, "connect", "late")
         self.gateway.advance(CONNECT_TIMEOUT - 3)
         self.assertEqual(self.received(), [False])
         self.assertEqual(second_page.messages, [])
@@ -120,11 +120,11 @@ class SessionTests(SynchronousTestCase):
         self.assertEqual(brief(second_page.take()), [False])
         self.assertEqual(leaver_page.messages, [])
 
-    def test_asked_again_while_searching(self) -> None:
+    def test_repeated_while_searching(self) -> None:
         """A repeated request for a PV that was not found starts the time again."""
-        ask(self.session, "connect", "late")
+        send_request(self.session, "connect", "late")
         self.gateway.advance(3)
-        ask(self.session, "connect", "late")
+        send_request(self.session, "connect", "late")
         self.gateway.advance(3)
         self.assertEqual(self.received(), [])
         self.gateway.advance(3)
@@ -132,10 +132,10 @@ class SessionTests(SynchronousTestCase):
 
     def test_join_lost(self) -> None:
         """Joining a PV that was lost is answered at once."""
-        ask(self.session, "connect", "X")
+        send_request(self.session, "connect", "X")
         self.gateway.backend.remove("X")
         second, page = self.gateway.open()
-        ask(second, "connect", "X")
+        send_request(second, "connect", "X")
         self.gateway.flush_cycle()
         self.assertEqual(brief(page.take()), [False])
 
@@ -143,12 +143,12 @@ class SessionTests(SynchronousTestCase):
         """A PV that may not be read is reported as not connected."""
         metadata = Metadata(FieldType.DOUBLE, 1, read_access=False)
         self.gateway.backend.add("secret", 1.0, metadata)
-        ask(self.session, "connect", "secret")
+        send_request(self.session, "connect", "secret")
         self.assertEqual(self.received(), [False])
 
     def test_mistakes(self) -> None:
         """Each invalid request is answered by one error with its code, and changes nothing."""
-        ask(self.session, "connect", "X")
+        send_request(self.session, "connect", "X")
         self.received()
         for payload, code in [
             (b"{", "bad_json"),
@@ -167,7 +167,7 @@ class SessionTests(SynchronousTestCase):
     def test_error_keys(self) -> None:
         """An error has code and text, and action and PV as far as they are known."""
         self.session.receive(b"{")
-        ask(self.session, "connect", "a\nb")
+        send_request(self.session, "connect", "a\nb")
         self.gateway.flush_cycle()
         plain, named = self.page.take()
         self.assertEqual(list(plain), ["msg_type", "code", "message"])
@@ -181,8 +181,8 @@ class SessionTests(SynchronousTestCase):
 
     def test_close(self) -> None:
         """A closed session gets nothing more, and its channels are freed after the linger time."""
-        ask(self.session, "connect", "X")
-        ask(self.session, "connect", "late")
+        send_request(self.session, "connect", "X")
+        send_request(self.session, "connect", "late")
         self.received()
         self.session.close()
         self.gateway.backend.set("X", 2.0)
@@ -193,14 +193,14 @@ class SessionTests(SynchronousTestCase):
 
     def test_separate(self) -> None:
         """Other clients are not affected by joins, leaves and errors of one client."""
-        ask(self.session, "connect", "X")
+        send_request(self.session, "connect", "X")
         self.received()
         other, _ = self.gateway.open()
-        ask(other, "connect", "X")
-        ask(other, "connect", "late")
+        send_request(other, "connect", "X")
+        send_request(other, "connect", "late")
         other.receive(b"{")
-        ask(other, "disconnect", "X")
-        ask(other, "connect", "X")
+        send_request(other, "disconnect", "X")
+        send_request(other, "connect", "X")
         other.close()
         self.gateway.advance(100)
         self.assertEqual(self.received(), [])
@@ -214,7 +214,7 @@ class SessionTests(SynchronousTestCase):
         gateway = MemoryGateway()
         gateway.backend.add("X", 1.0)
         neighbour, neighbour_page = gateway.open()
-        ask(neighbour, "connect", "X")
+        send_request(neighbour, "connect", "X")
         session, page = gateway.open()
         gateway.flush_cycle()
         neighbour_page.take()
@@ -225,7 +225,7 @@ class SessionTests(SynchronousTestCase):
             self.assertEqual([message["msg_type"] for message in answers], ["error"])
             self.assertNotEqual(answers[0]["code"], "internal")
         self.assertEqual(neighbour_page.take(), [])
-        ask(session, "connect", "X")
+        send_request(session, "connect", "X")
         gateway.backend.set("X", 2.0)
         gateway.flush_cycle()
         self.assertEqual(brief(page.take()), [True, 1.0, 2.0])

@@ -16,7 +16,7 @@ from pycawamp.sessions.session import Session
 from pycawamp.testing import WebSocketTestClient
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.ioc_case import subscription_counts
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, send_request
 from tests.support.version2_case import V2TestCase
 
 RECORD = """
@@ -33,7 +33,7 @@ class ServedTests(V2TestCase):
         """Of 300 filters on one record 50 are open; the record itself can still be opened."""
         ioc, fixture, client = yield self.start_all(RECORD)
         names = [f'{self.prefix}fast.{{"dbnd":{{"abs":{each}}}}}' for each in range(1, 301)]
-        # In lists of 100, as all mistakes of such a list are told one by one.
+        # In lists of 100, for which all errors are reported one by one.
         for start in range(0, 300, 100):
             client.send({"action": "connect", "pvs": names[start : start + 100]})
         client.send({"action": "connect", "pv": self.prefix + "fast"})
@@ -46,7 +46,7 @@ class ServedTests(V2TestCase):
         self.assertEqual({each["pvname"] for each in refused}, set(names[50:]))
         self.assertIn(f"{self.prefix}fast", refused[0]["message"])
         for action in ("get", "info", "put"):
-            reply = yield self.ask(client, action, 'fast.{"dbnd":{"abs":1000}}', value=1)
+            reply = yield self.send_request(client, action, 'fast.{"dbnd":{"abs":1000}}', value=1)
             self.assertEqual(reply.get("code"), "too_many_pvs", reply)
         other: WebSocketTestClient = yield fixture.connect()
         value = yield self.value(other, 'other.{"dbnd":{"abs":1}}')
@@ -101,7 +101,7 @@ class SpellingTests(SynchronousTestCase):
         open_client = self.begin(spellings=1, spellings_in_all=2)
         first = open_client("192.0.2.1")
         self.assertEqual(self.connect(first, "X.[0:1]"), [])
-        ask(first, "disconnect", "X.[0:1]")
+        send_request(first, "disconnect", "X.[0:1]")
         self.assertEqual(self.connect(first, "X.[0:2]"), ["X.[0:2]"])
         self.gateway.advance(LINGER)
         self.assertEqual(self.connect(first, "X.[0:2]"), [])

@@ -18,15 +18,15 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.statistics import Statistics, snapshot
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import MemoryGateway, Page, ask
+from tests.support.memory_gateway import MemoryGateway, Page, send_request
 from tests.support.service_case import MemoryServiceTestCase
 from tests.support.timing import allowed
 
 CHANNELS = 10_000
 BUDGET = 0.020
-"""Seconds of processor time for that many channels, on an idle machine."""
+"""Seconds of CPU time for this number of channels, on an idle machine."""
 OTHERS = 5
-"""How much longer it may take beside other processes, which share caches and memory."""
+"""A factor for other processes, which share caches and memory."""
 
 
 class SnapshotTests(SynchronousTestCase):
@@ -57,7 +57,7 @@ class SnapshotTests(SynchronousTestCase):
         session = self.gateway.sessions.open(page, Peer("192.0.2.7:4711", user="mary"), VERSION_1)
         self.gateway.open()
         for name in ("X", "hidden", "never-found"):
-            ask(session, "connect", name)
+            send_request(session, "connect", name)
         self.gateway.flush_cycle()
         session.outbox.pause()
         for value in range(5):
@@ -78,10 +78,10 @@ class SnapshotTests(SynchronousTestCase):
         """Each channel has its state, type and host, and its number of clients."""
         sessions = [self.gateway.open()[0] for _ in range(3)]
         for session in sessions:
-            ask(session, "connect", "X")
-        ask(sessions[0], "connect", "X", metadata=True)
-        ask(sessions[1], "connect", "hidden")
-        ask(sessions[1], "connect", "never-found")
+            send_request(session, "connect", "X")
+        send_request(sessions[0], "connect", "X", metadata=True)
+        send_request(sessions[1], "connect", "hidden")
+        send_request(sessions[1], "connect", "never-found")
         sessions[2].close()
         found = self.snapshot()
         self.assertEqual(
@@ -103,8 +103,8 @@ class SnapshotTests(SynchronousTestCase):
         self.gateway = MemoryGateway(limits=Limits(pvs=1))
         session, _ = self.gateway.open()
         before = self.snapshot()
-        ask(session, "connect", "a")
-        ask(session, "connect", "b")
+        send_request(session, "connect", "a")
+        send_request(session, "connect", "b")
         self.assertEqual(before.refusals, {})
         self.assertEqual(sum(self.snapshot().refusals.values()), 1)
         with self.assertRaises(attrs.exceptions.FrozenInstanceError):
@@ -120,7 +120,7 @@ class SnapshotTests(SynchronousTestCase):
             self.gateway.backend.add(name, number)
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         while session.is_busy:
-            session.go_on()
+            session.process_next()
         found = self.snapshot()
         self.assertEqual((len(found.channels), found.subscriptions), (CHANNELS, CHANNELS))
         self.assertLess(min(seconds(self.snapshot) for _ in range(5)), allowed(OTHERS * BUDGET))
@@ -142,7 +142,7 @@ class AppTests(MemoryServiceTestCase):
 
 
 def seconds(function: Callable[[], object]) -> float:
-    """Return the processor time of a call."""
+    """Return the CPU time of a call."""
     started = time.process_time()
     function()
     return time.process_time() - started

@@ -12,9 +12,9 @@ from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, Page, send_request
 from tests.support.twistd_case import LOOPBACK, TwistdTestCase
-from tests.support.version2_case import ask as ask_real
+from tests.support.version2_case import send_request as send_to_gateway
 
 
 class FloodTests(TwistdTestCase):
@@ -40,11 +40,11 @@ class FloodTests(TwistdTestCase):
         self.subscribe(honest, "a")
         monitor = yield honest.until(lambda message: message["msg_type"] != "connection")
         self.assertEqual((monitor["msg_type"], monitor.get("value")), ("monitor", 0), monitor)
-        got = yield ask_real(honest, "get", pv=self.prefix + "b")
+        got = yield send_to_gateway(honest, "get", pv=self.prefix + "b")
         self.assertEqual(got.get("value"), 0, got)
-        info = yield ask_real(honest, "info", pv=self.prefix + "c")
+        info = yield send_to_gateway(honest, "info", pv=self.prefix + "c")
         self.assertEqual(info["msg_type"], "metadata", info)
-        put = yield ask_real(honest, "put", pv=self.prefix + "d", value=1)
+        put = yield send_to_gateway(honest, "put", pv=self.prefix + "d", value=1)
         self.assertTrue(put.get("ok"), put)
 
     @inlineCallbacks
@@ -61,7 +61,7 @@ class FloodTests(TwistdTestCase):
             client.send({"action": "ping"})
         yield gatherResults([client.until(msg_type="pong") for client in crowd])
         honest = yield self.connect(url)
-        got = yield ask_real(honest, "get", pv=self.prefix + "a")
+        got = yield send_to_gateway(honest, "get", pv=self.prefix + "a")
         self.assertEqual(got.get("value"), 0, got)
 
 
@@ -86,7 +86,7 @@ class FairnessTests(SynchronousTestCase):
         names = [f"{prefix}:{session.peer.host}:{id(session)}:{each}" for each in range(number)]
         session.receive(json.dumps({"action": "connect", "pvs": names}).encode())
         while session.is_busy:
-            session.go_on()
+            session.process_next()
 
     def refused(self, session: Session) -> list[tuple[str, str]]:
         """Return code and PV of the errors that a client got since the last call."""
@@ -135,22 +135,22 @@ class FairnessTests(SynchronousTestCase):
             self.flood(session, 40)
         self.assertLessEqual(len(self.gateway.hub), 100)
         honest = self.open("198.51.100.1")
-        ask(honest, "connect", "X")
+        send_request(honest, "connect", "X")
         self.assertEqual(self.shown(honest), 1.0)
         self.flood(honest, 10)
         self.assertEqual(self.refused(honest), [])
-        # What was found takes nothing of it.
+        # Names that were found do not count.
         for number in range(200):
             self.gateway.backend.add(f"X{number}", 1.0)
-            ask(honest, "connect", f"X{number}")
+            send_request(honest, "connect", f"X{number}")
         self.assertEqual(self.refused(honest), [])
 
     def test_shared(self) -> None:
         """A client keeps a name that another one, which requested it too, has to give up."""
         self.begin(unresolved_in_all=20)
         greedy, other = self.open("192.0.2.1"), self.open("192.0.2.2")
-        ask(greedy, "connect", "late")
-        ask(other, "connect", "late")
+        send_request(greedy, "connect", "late")
+        send_request(other, "connect", "late")
         self.flood(greedy, 19)
         self.flood(other, 5)
         self.assertIn(("too_many_pvs", "late"), self.refused(greedy))
@@ -168,7 +168,7 @@ class FairnessTests(SynchronousTestCase):
             session.close()
         self.assertLessEqual(len(self.gateway.hub), 20)
         honest = self.open("192.0.2.2")
-        ask(honest, "connect", "X")
+        send_request(honest, "connect", "X")
         self.assertEqual(self.shown(honest), 1.0)
         self.gateway.advance(LINGER)
         self.assertEqual(len(self.gateway.hub), 1)
@@ -178,9 +178,9 @@ class FairnessTests(SynchronousTestCase):
         self.begin(unresolved_in_all=10)
         greedy, honest = self.open("192.0.2.1"), self.open("192.0.2.2")
         for each in range(10):
-            ask(greedy, "get", f"no{each}")
+            send_request(greedy, "get", f"no{each}")
         self.assertEqual(self.refused(greedy), [])
-        ask(honest, "get", "no")
+        send_request(honest, "get", "no")
         self.assertEqual(self.refused(greedy)[0], ("too_many_pvs", "no0"))
         self.assertEqual(self.refused(honest), [])
         self.gateway.advance(CONNECT_TIMEOUT)

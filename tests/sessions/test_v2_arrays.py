@@ -11,7 +11,7 @@ from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
 
 from tests.support.ca_client import run_client
-from tests.support.version2_case import V2TestCase, ask, like
+from tests.support.version2_case import V2TestCase, like, send_request
 
 RECORDS = """
 record(waveform, "$(P)chars") { field(FTVL, "CHAR") field(NELM, "8") }
@@ -56,24 +56,24 @@ class ArrayTests(V2TestCase):
         """Each form has the exact elements, also of empty arrays, with their type and number."""
         _, _, client = yield self.start_all(RECORDS)
         for name, (dtype, elements) in ARRAYS.items():
-            for wanted in ([], elements):
-                if wanted:
-                    outcome = yield self.put(client, name, wanted)
+            for expected in ([], elements):
+                if expected:
+                    outcome = yield self.put(client, name, expected)
                     self.assertEqual(outcome, "ok")
-                reply = yield self.ask(client, "get", name)
-                self.assertEqual((reply["value"], reply["count"]), (wanted, len(wanted)))
-                reply = yield self.ask(client, "get", name, arrays="base64")
+                reply = yield self.send_request(client, "get", name)
+                self.assertEqual((reply["value"], reply["count"]), (expected, len(expected)))
+                reply = yield self.send_request(client, "get", name, arrays="base64")
                 value = reply["value"]
                 self.assertEqual(list(value), ["dtype", "shape", "base64"])
                 raw = np.frombuffer(base64.b64decode(value["base64"]), value["dtype"])
-                self.assertEqual((value["dtype"], value["shape"]), (dtype, [len(wanted)]))
-                self.assertEqual(raw.tolist(), wanted)
+                self.assertEqual((value["dtype"], value["shape"]), (dtype, [len(expected)]))
+                self.assertEqual(raw.tolist(), expected)
                 pv = self.prefix + name
                 client.send({"action": "get", "pv": pv, "arrays": "binary", "id": name})
                 frame = yield client.until(lambda message: isinstance(message, bytes))
                 header, raw = read_binary(frame)
                 got = header["dtype"], header["msg_type"], header["id"], raw.tolist()
-                self.assertEqual(got, (dtype, "value", name, wanted))
+                self.assertEqual(got, (dtype, "value", name, expected))
 
     @inlineCallbacks
     def test_binary_keys(self) -> Any:
@@ -95,7 +95,7 @@ class ArrayTests(V2TestCase):
         yield self.put(client, "strings", ["a", "b"])
         for arrays in ("base64", "binary"):
             for name, value in [("strings", ["a", "b"]), ("scalar", 1.5)]:
-                reply = yield self.ask(client, "get", name, arrays=arrays)
+                reply = yield self.send_request(client, "get", name, arrays=arrays)
                 self.assertEqual(reply["value"], value)
 
     @inlineCallbacks
@@ -125,7 +125,7 @@ class ArrayTests(V2TestCase):
         self.assertTrue((elements == np.arange(MILLION)).all())
         self.assertEqual(frames[0], frames[1])
         for arrays in ("json", "base64"):
-            reply = yield ask(first, "get", pv=pv, arrays=arrays)
+            reply = yield send_request(first, "get", pv=pv, arrays=arrays)
             self.assertEqual(reply["count"], MILLION)
             value = reply["value"]
             if arrays == "base64":

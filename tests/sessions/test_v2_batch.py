@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.sessions.peer import Peer
 from pycawamp.sessions.session import Session
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, send_request
 from tests.support.version2_case import ANYONE, AnyPage
 
 
@@ -52,19 +52,19 @@ class BatchTests(SynchronousTestCase):
 
     def test_not_found(self) -> None:
         """The message that a PV was not found is in an array or not, as its subscription."""
-        for configured, asked in ((False, True), (True, False)):
+        for configured, is_batched in ((False, True), (True, False)):
             session, page = self.open(batch=configured)
-            ask(session, "connect", "nowhere", batch=asked)
+            send_request(session, "connect", "nowhere", batch=is_batched)
             self.gateway.advance(CONNECT_TIMEOUT)
             self.gateway.flush_cycle()
             (received,) = page.take()
-            self.assertEqual((received[0] if asked else received)["conn"], False)
+            self.assertEqual((received[0] if is_batched else received)["conn"], False)
 
     def test_burst(self) -> None:
         """All updates of a flush cycle are one array in one frame, in order."""
         session, page = self.open(batch=True)
         for name in "abc":
-            ask(session, "connect", name)
+            send_request(session, "connect", name)
         self.gateway.flush_cycle()
         (first,) = page.take()
         self.assertEqual([each.get("conn", each.get("value")) for each in first], [True, 0] * 3)
@@ -89,21 +89,21 @@ class BatchTests(SynchronousTestCase):
         session, page = self.open()
         session.receive(b'{"action":"configure","batch":true,"id":1}')
         session.receive(b'{"action":"fly","id":2}')
-        ask(session, "connect", "a")
-        ask(session, "put", "a", value=5, id=3)
-        ask(session, "get", "a", id=4)
+        send_request(session, "connect", "a")
+        send_request(session, "put", "a", value=5, id=3)
+        send_request(session, "get", "a", id=4)
         self.gateway.flush_cycle()
         (batch,) = page.take()
         kinds = sorted((each["msg_type"], each.get("id", 0)) for each in batch)
-        wanted = [("configured", 1), ("connection", 0), ("error", 2)]
-        wanted += [("monitor", 0), ("monitor", 0), ("put", 3), ("value", 4)]
-        self.assertEqual(kinds, wanted)
+        expected = [("configured", 1), ("connection", 0), ("error", 2)]
+        expected += [("monitor", 0), ("monitor", 0), ("put", 3), ("value", 4)]
+        self.assertEqual(kinds, expected)
 
     def test_one_pv(self) -> None:
         """Set with connect, it applies to that PV's messages only."""
         session, page = self.open()
-        ask(session, "connect", "a", batch=True)
-        ask(session, "connect", "b")
+        send_request(session, "connect", "a", batch=True)
+        send_request(session, "connect", "b")
         session.receive(b'{"action":"ping"}')
         self.gateway.flush_cycle()
         page.take()
@@ -116,19 +116,19 @@ class BatchTests(SynchronousTestCase):
     def test_binary(self) -> None:
         """A PV whose updates are binary frames has frames of its own."""
         session, page = self.open(batch=True, arrays="binary")
-        ask(session, "connect", "array")
-        ask(session, "connect", "a")
-        ask(session, "get", "array")
+        send_request(session, "connect", "array")
+        send_request(session, "connect", "a")
+        send_request(session, "get", "array")
         self.gateway.flush_cycle()
         kinds = sorted(type(message).__name__ for message in page.take())
         self.assertEqual(kinds, ["bytes", "bytes", "dict", "list"])
 
-    def test_asked_for_anew_without(self) -> None:
+    def test_requested_again_without(self) -> None:
         """If a PV is requested again without it, the old messages still come first."""
         session, page = self.open()
-        ask(session, "connect", "a", batch=True)
+        send_request(session, "connect", "a", batch=True)
         self.gateway.backend.set("a", 1)
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.gateway.flush_cycle()
         batch, *single = page.take()
         received = [each.get("conn", each.get("value")) for each in (*batch, *single)]
@@ -137,7 +137,7 @@ class BatchTests(SynchronousTestCase):
     def test_becomes_binary(self) -> None:
         """If a PV reconnects as an array, in its own frames, its loss comes first."""
         session, page = self.open(batch=True, arrays="binary")
-        ask(session, "connect", "a")
+        send_request(session, "connect", "a")
         self.gateway.flush_cycle()
         page.take()
         self.gateway.backend.remove("a")
@@ -165,7 +165,7 @@ class BatchTests(SynchronousTestCase):
             for options in ({"batch": True}, {"batch": True}, {}, {"max_rate": 5}, {"max_rate": 7})
         ]
         for session, _ in pages:
-            ask(session, "connect", "text")
+            send_request(session, "connect", "text")
         self.gateway.flush_cycle()
         value = Counted(["b"])
         self.gateway.backend.set("text", value)

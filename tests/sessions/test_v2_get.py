@@ -8,7 +8,7 @@ from twisted.internet.defer import inlineCallbacks
 
 from pycawamp.config.settings import GatewaySettings
 from tests.support.ioc_case import subscription_counts
-from tests.support.version2_case import V2TestCase, ask, like
+from tests.support.version2_case import V2TestCase, like, send_request
 
 RECORDS = """
 record(ao, "$(P)ao") { field(VAL, "1.5") field(PINI, "YES") field(EGU, "mm") field(PREC, "2") }
@@ -40,12 +40,12 @@ class GetTests(V2TestCase):
             ("array", {"max_rate": 1, "batch": True}, [*plain, "id"], {"value": []}),
         ]
         for name, options, keys, some in cases:
-            value = yield self.ask(client, "get", name, **options)
+            value = yield self.send_request(client, "get", name, **options)
             self.assertEqual((list(value), value["msg_type"]), (keys, "value"))
             self.assertEqual({key: value[key] for key in some}, some)
 
     @inlineCallbacks
-    def test_asks_the_ioc(self) -> Any:
+    def test_reads_from_ioc(self) -> Any:
         """A get has the record's current value, not that of the last update."""
         ioc, _, client = yield self.start_all(RECORDS)
         client.send({"action": "connect", "pv": self.prefix + "quiet"})
@@ -66,16 +66,16 @@ class GetTests(V2TestCase):
         subscribed = yield subscription_counts(ioc)
         self.assertEqual(list(subscribed), [self.prefix + "ao"])
         for _ in range(3):
-            yield self.ask(client, "get", "ao")
-            yield self.ask(client, "put", "ao", value=2)
-            yield self.ask(client, "info", "ao")
+            yield self.send_request(client, "get", "ao")
+            yield self.send_request(client, "put", "ao", value=2)
+            yield self.send_request(client, "info", "ao")
         shared = yield subscription_counts(ioc)
         self.assertEqual(shared, subscribed)
-        yield self.ask(client, "get", "array")
+        yield self.send_request(client, "get", "array")
         counts = yield subscription_counts(ioc)
         self.assertEqual(sorted(counts), [self.prefix + "ao", self.prefix + "array"])
         while counts != subscribed:
-            yield ask(client, "ping")
+            yield send_request(client, "ping")
             counts = yield subscription_counts(ioc)
-        names = yield ask(client, "list")
+        names = yield send_request(client, "list")
         self.assertEqual(names["pvs"], [], "a get is no subscription")

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.memory_gateway import LINGER, MemoryGateway, Page, ask
+from tests.support.memory_gateway import LINGER, MemoryGateway, Page, send_request
 from tests.support.version2_case import V2TestCase, kinds
 
 RECORDS = """
@@ -36,7 +36,7 @@ class HistoryTests(SynchronousTestCase):
     def watch(self, pv: str, **more: Any) -> tuple[Any, Page]:
         """Return another client that connects to a PV."""
         session, page = self.gateway.open()
-        ask(session, "connect", pv, **more)
+        send_request(session, "connect", pv, **more)
         self.gateway.flush_cycle()
         return session, page
 
@@ -80,14 +80,14 @@ class HistoryTests(SynchronousTestCase):
         self.assertEqual(history["values"], [0, 1, None])
         self.backend.add("X", 2)
         _, page = self.watch("X", history=60)
-        # It has an end: the value that follows may be older.
+        # The second null ends the gap, since the next value may be older than that.
         self.assertEqual(page.take()[1]["values"], [0, 1, None, None])
 
     def test_seconds(self) -> None:
         """It reaches as far back as requested, with the last value before that."""
         self.ago = 50
         self.backend.add("Y", 1)
-        ask(self.session, "connect", "Y")
+        send_request(self.session, "connect", "Y")
         self.set(2, pv="Y")
         self.ago = 20
         self.set(3, pv="Y")
@@ -108,11 +108,11 @@ class HistoryTests(SynchronousTestCase):
         self.backend.add("text", "a")
         expected: dict[str, list[Any]] = {"float": [0, 0.1], "enum": [0, 1], "double": [0.5, None]}
         for name, values in expected.items():
-            ask(self.session, "connect", name)
+            send_request(self.session, "connect", name)
             self.set(float("nan") if values[1] is None else values[1], 1, pv=name)
             _, page = self.watch(name, history=60)
             self.assertEqual(page.take()[1]["values"], values)
-        ask(self.session, "connect", "text")
+        send_request(self.session, "connect", "text")
         self.set("b", "c", pv="text")
         _, page = self.watch("text", history=60)
         self.assertEqual(kinds(page.take()), ["connection", "monitor"])
@@ -122,7 +122,7 @@ class HistoryTests(SynchronousTestCase):
         self.set(1, 2)
         session, page = self.gateway.open()
         session.outbox.pause()
-        ask(session, "connect", "X", history=60)
+        send_request(session, "connect", "X", history=60)
         self.set(3, 4)
         self.gateway.flush_cycle()
         self.assertEqual(page.take(), [])
@@ -136,13 +136,13 @@ class HistoryTests(SynchronousTestCase):
     def test_batch_and_list(self) -> None:
         """It is batched like other messages, and sent for each PV of a list."""
         self.backend.add("Y", 5)
-        ask(self.session, "connect", "Y")
+        send_request(self.session, "connect", "Y")
         self.set(1)
         self.set(6, pv="Y")
         session, page = self.gateway.open()
         session.receive(b'{"action":"connect","pvs":["X","Y"],"history":9,"batch":true}')
         while session.is_busy:
-            session.go_on()
+            session.process_next()
         self.gateway.flush_cycle()
         (batch,) = page.take()
         found = {each["pvname"]: each["values"] for each in batch if each["msg_type"] == "history"}
@@ -162,7 +162,7 @@ class HistoryTests(SynchronousTestCase):
         gateway.backend.add("X", 0)
         for _ in range(2):
             session, page = gateway.open()
-            ask(session, "connect", "X", history=60)
+            send_request(session, "connect", "X", history=60)
             gateway.backend.set("X", 1)
             gateway.flush_cycle()
         self.assertEqual(kinds(page.take())[:2], ["connection", "monitor"])

@@ -38,26 +38,26 @@ class LatinTests(V2TestCase):
     """An IOC whose files are in Latin-1."""
 
     @inlineCallbacks
-    def test_told(self) -> Any:
+    def test_latin_texts(self) -> Any:
         """Labels, units and strings of an IOC that are not UTF-8 are read as Latin-1."""
         _, _, client = yield self.start_all(LATIN_AND_UTF8)
-        angle = yield self.ask(client, "info", "angle")
+        angle = yield self.send_request(client, "info", "angle")
         self.assertEqual(angle["enum_strs"], ["10 °", "10 µ", "big", "big"])
         for name, units in [("ao", "°C"), ("utf8", "12345 \ufffd")]:
-            described = yield self.ask(client, "info", name)
+            described = yield self.send_request(client, "info", name)
             self.assertEqual(described["units"], units)
         for name, text in [("string", "café"), ("ao.DESC$", "10 µm"), ("angle", "10 °")]:
-            got = yield self.ask(client, "get", name, text=True)
+            got = yield self.send_request(client, "get", name, text=True)
             self.assertEqual(got["text"], text)
 
     @inlineCallbacks
-    def test_put_as_told(self) -> Any:
+    def test_put_reported_labels(self) -> Any:
         """A label that is written as it was sent selects its state: the first, of equal ones."""
         _, _, client = yield self.start_all(LATIN_AND_UTF8)
         for label, state in [("10 µ", 1), ("10 °", 0), ("big", 2)]:
             outcome = yield self.put(client, "angle", label)
             self.assertEqual(outcome, "ok")
-            got = yield self.ask(client, "get", "angle", text=True)
+            got = yield self.send_request(client, "get", "angle", text=True)
             self.assertEqual((got["value"], got["text"]), (state, label))
 
     @inlineCallbacks
@@ -84,22 +84,22 @@ class StateTests(V2TestCase):
         for state, text, raw in [(1, "1", "6"), (4, "4", "9"), (2, "c", "7"), (0, "a", "5")]:
             outcome = yield self.put(client, "states", state)
             self.assertEqual(outcome, "ok")
-            got = yield self.ask(client, "get", "states", text=True)
+            got = yield self.send_request(client, "get", "states", text=True)
             self.assertEqual((got["value"], got["text"]), (state, text))
             raw_value = yield self.value(client, "states.RVAL")
             self.assertEqual(raw_value, int(raw))
-        refused = yield self.ask(client, "put", "states", value=16)
-        wanted = "expected one of 'a', 'c', or an index from 0 to 15, got 16"
-        self.assertEqual((refused["code"], refused["message"]), ("bad_value", wanted))
+        refused = yield self.send_request(client, "put", "states", value=16)
+        expected = "expected one of 'a', 'c', or an index from 0 to 15, got 16"
+        self.assertEqual((refused["code"], refused["message"]), ("bad_value", expected))
 
     @inlineCallbacks
     def test_menus(self) -> Any:
         """A menu with more than 16 choices has numbers beyond those."""
         ioc, _, client = yield self.start_all(STATES)
         yield self.dbpf(ioc, "ao.STAT", "UDF")
-        info = yield self.ask(client, "info", "ao.STAT")
+        info = yield self.send_request(client, "info", "ao.STAT")
         self.assertEqual(len(info["enum_strs"]), 16)
-        got = yield self.ask(client, "get", "ao.STAT", text=True)
+        got = yield self.send_request(client, "get", "ao.STAT", text=True)
         self.assertEqual((got["value"], got["text"]), (17, "17"))
 
     @inlineCallbacks
@@ -130,7 +130,7 @@ class EmptyArrayTests(V2TestCase):
                 for value in values:
                     outcome = yield self.put(client, kind, value, wait=wait)
                     self.assertEqual(outcome, "ok")
-                    got = yield self.ask(client, "get", kind)
+                    got = yield self.send_request(client, "get", kind)
                     self.assertEqual((got["value"], got["count"]), (value, len(value)), kind)
             yield self.put(client, kind, full)
             before = len(client.messages)

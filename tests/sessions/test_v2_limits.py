@@ -7,7 +7,7 @@ from typing import Any
 from twisted.internet.defer import inlineCallbacks
 
 from tests.support.gateway_case import MemoryGatewayTestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 
 class LimitTests(MemoryGatewayTestCase):
@@ -40,9 +40,9 @@ class LimitTests(MemoryGatewayTestCase):
             ("connect", {"pv": "X", "pvs": ["X"]}, "bad_request"),
             ("connect", {"pvs": "X"}, "bad_request"),
         ]
-        for action, keys, wanted in cases:
-            reply = yield ask(client, action, **keys)
-            self.assertEqual(reply.get("code", reply["msg_type"]), wanted, (action, keys))
+        for action, keys, expected in cases:
+            reply = yield send_request(client, action, **keys)
+            self.assertEqual(reply.get("code", reply["msg_type"]), expected, (action, keys))
 
     @inlineCallbacks
     def test_bare_names(self) -> Any:

@@ -92,14 +92,14 @@ class MetadataTests(V2TestCase):
                 **{key: [None, None] for key in LIMITS[2:]},
             },
         }
-        for name, wanted in cases.items():
+        for name, expected_value in cases.items():
             _, metadata, _ = yield self.first(client, name)
             host = metadata.pop("host")
             self.assertEqual(host, f"localhost:{self.ports.server}")
             pvname = self.prefix + name
-            expected = {"msg_type": "metadata", "pvname": pvname, **common, **wanted}
+            expected = {"msg_type": "metadata", "pvname": pvname, **common, **expected_value}
             self.assertEqual(metadata, expected)
-            info = yield self.ask(client, "info", name)
+            info = yield self.send_request(client, "info", name)
             del info["id"], info["host"]
             self.assertEqual((list(info), info), (list(metadata), expected))
 
@@ -118,10 +118,12 @@ class MetadataTests(V2TestCase):
         ]
         for name in ("ao", "mbbo"):
             yield self.first(client, name)
-        for name, field, new, key, wanted in changes:
+        for name, field, new, key, expected_value in changes:
             yield self.dbpf(ioc, f"{name}.{field}", new)
             metadata = yield client.until(msg_type="metadata")
-            self.assertEqual((metadata["pvname"], metadata[key]), (self.prefix + name, wanted))
+            self.assertEqual(
+                (metadata["pvname"], metadata[key]), (self.prefix + name, expected_value)
+            )
         yield self.dbpf(ioc, "ao", "2")
         monitor = yield client.until(like(msg_type="monitor", value=2))
         self.assertEqual(monitor["units"], "cm")
@@ -143,9 +145,9 @@ class MetadataTests(V2TestCase):
         connection = yield client.until(msg_type="connection")
         self.assertFalse(connection["conn"])
         yield client.until(msg_type="metadata", read_access=False)
-        info = yield self.ask(client, "info", "ao")
+        info = yield self.send_request(client, "info", "ao")
         self.assertEqual((info["read_access"], info["write_access"]), (False, False))
-        refused = yield self.ask(client, "get", "ao")
+        refused = yield self.send_request(client, "get", "ao")
         self.assertEqual(refused["code"], "forbidden")
         outcome = yield self.put(client, "ao", 1)
         self.assertEqual(outcome, "forbidden")
@@ -170,9 +172,11 @@ class MetadataTests(V2TestCase):
                 before = len(client.messages)
                 yield self.dbpf(ioc, f"{name}.ASG", group)
                 yield self.dbpf(ioc, name, str(number))
-                wanted = yield self.ask(client, "info", name)
-                while wanted["write_access"] != may_write or not wanted["read_access"]:
-                    wanted = yield self.ask(client, "info", name)
+                expected_value = yield self.send_request(client, "info", name)
+                while (
+                    expected_value["write_access"] != may_write or not expected_value["read_access"]
+                ):
+                    expected_value = yield self.send_request(client, "info", name)
                 while not any(self.holds(each, number) for each in client.messages[before:]):
                     yield client.receive()
                 received = [each for each in client.messages[before:] if "id" not in each]
@@ -185,14 +189,14 @@ class MetadataTests(V2TestCase):
 
     @inlineCallbacks
     def test_version_1_unchanged(self) -> Any:
-        """Beside a client with all options, a Version 1 client gets no additional byte."""
+        """A Version 1 client gets no additional byte if another client uses all options."""
         ioc, fixture, plain = yield self.start_all(RECORDS)
-        asking = yield fixture.connect()
+        client_with_options = yield fixture.connect()
         for name in ("ao", "mbbo"):
             self.connect(plain, name)
-            self.connect(asking, name, metadata=True, text=True)
+            self.connect(client_with_options, name, metadata=True, text=True)
             yield plain.until(like(msg_type="monitor"))
-            yield asking.until(like(msg_type="monitor"))
+            yield client_with_options.until(like(msg_type="monitor"))
         for name, new in [
             ("ao.PREC", "1"),
             ("ao.HOPR", "30"),
@@ -202,10 +206,12 @@ class MetadataTests(V2TestCase):
         ]:
             yield self.dbpf(ioc, name, new)
         yield plain.until(like(value=2))
-        yield asking.until(like(value=2))
+        yield client_with_options.until(like(value=2))
         stamps = {
             (message["pvname"], message["value"]): payload.split(b'"timestamp":')[1][:20]
-            for message, payload in zip(asking.messages, asking.payloads, strict=True)
+            for message, payload in zip(
+                client_with_options.messages, client_with_options.payloads, strict=True
+            )
             if message["msg_type"] == "monitor"
         }
         ao, mbbo = self.prefix + "ao", self.prefix + "mbbo"

@@ -29,7 +29,7 @@ record(ao, "$(P)double") {}
 
 
 def singles(precision: int) -> Iterator[float]:
-    """Values that a float32 holds: the edges, and some of every third size; next, of others."""
+    """Return values of a float32: the limits, and some of every third exponent or the next ones."""
     yield from SINGLES
     choose = random.Random(precision)
     for exponent in range(-9 + precision % 3, 20, 3):
@@ -46,12 +46,12 @@ class NumberTests(V2TestCase):
         wrong = []
         for precision in PRECISIONS:
             yield self.dbpf(ioc, "single.PREC", str(precision))
-            # The IOC tells of it by an event of its own, which a get may overtake.
-            while (yield self.ask(client, "info", "single"))["precision"] != precision:
+            # The IOC reports it with a separate event, which a get may overtake.
+            while (yield self.send_request(client, "info", "single"))["precision"] != precision:
                 pass
             for value in singles(precision):
                 yield self.dbpf(ioc, "single", repr(value))
-                got = yield self.ask(client, "get", "single", text=True)
+                got = yield self.send_request(client, "get", "single", text=True)
                 shown = yield self.value(client, "shown")
                 if got["text"] != shown.strip():
                     wrong.append((value, precision, got["text"], shown.strip()))
@@ -61,7 +61,7 @@ class NumberTests(V2TestCase):
     def test_single_limits(self) -> Any:
         """Limits of single precision have their shortest digits, as values do."""
         _, _, client = yield self.start_all(RECORDS)
-        metadata = yield self.ask(client, "info", "singles")
+        metadata = yield self.send_request(client, "info", "singles")
         self.assertEqual(metadata["display_limits"], [0.0, 0.1])
 
     @inlineCallbacks
@@ -115,12 +115,12 @@ class StampTests(V2TestCase):
         for name in ("number", "array", "string", "strings"):
             self.subscribe(client, name)
             yield client.until(like(msg_type="monitor"))
-            for nanoseconds, wanted in [
+            for nanoseconds, expected in [
                 (999_999_999, b"631153000.999999999"),
                 (1_000_000_000, b"631153001.000000000"),
                 (1_500_000_000, b"631153001.500000000"),
                 (4_294_967_295, b"631153004.294967295"),
             ]:
                 yield ioc.query(f"stamp {self.prefix}{name} 1000 {nanoseconds}")
-                yield self.ask(client, "get", name)
-                self.assertIn(b'"timestamp":%b,' % wanted, client.payloads[-1], name)
+                yield self.send_request(client, "get", name)
+                self.assertIn(b'"timestamp":%b,' % expected, client.payloads[-1], name)

@@ -15,7 +15,7 @@ from pycawamp.pv.values import FieldType, Metadata
 from pycawamp.sessions.peer import Peer
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.examples import examples
-from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, send_request
 from tests.support.version2_case import ANYONE, AnyPage
 
 FIRST = {"msg_type": "connection", "pvname": "X", "conn": True}
@@ -35,7 +35,7 @@ class OptionTests(SynchronousTestCase):
         """Return the page of a client that connected with options."""
         page = AnyPage()
         session = self.gateway.sessions.open(page, Peer("test"), VERSION_1)
-        ask(session, "connect", name, **options)
+        send_request(session, "connect", name, **options)
         self.gateway.flush_cycle()
         return page
 
@@ -53,8 +53,8 @@ class OptionTests(SynchronousTestCase):
             if batch:
                 self.assertEqual([type(each) for each in messages], [list, list])
                 messages = [each for message in messages for each in message]
-            wanted = ["connection", *(["metadata"] if metadata else []), "monitor", "monitor"]
-            self.assertEqual([each["msg_type"] for each in messages], wanted)
+            expected = ["connection", *(["metadata"] if metadata else []), "monitor", "monitor"]
+            self.assertEqual([each["msg_type"] for each in messages], expected)
             keys = BASE + (["severity", "status"] if metadata else []) + (["text"] if text else [])
             self.assertEqual([list(each) for each in messages[-2:]], [keys, keys])
             last = messages[-1]
@@ -89,7 +89,7 @@ class OptionTests(SynchronousTestCase):
         (reply,) = received({"action": "configure"})
         self.assertEqual(reply, {"msg_type": "configured", **plain})
         self.assertEqual(list(reply), ["msg_type", *plain])
-        ask(session, "connect", "X")
+        send_request(session, "connect", "X")
         self.gateway.flush_cycle()
         page.take()
         (reply,) = received({"action": "configure", "text": True, "arrays": "base64"})
@@ -121,14 +121,14 @@ class OptionTests(SynchronousTestCase):
         }
         for key, values in bad.items():
             for value in values:
-                ask(session, "connect", "X", **{key: value, "id": 7})
+                send_request(session, "connect", "X", **{key: value, "id": 7})
                 session.receive(json.dumps({"action": "configure", key: value}).encode())
-                ask(session, "get", "X", **{key: value})
+                send_request(session, "get", "X", **{key: value})
                 self.gateway.flush_cycle()
                 errors = page.take()
                 codes = [(each["code"], each["action"]) for each in errors]
-                wanted = [("bad_request", name) for name in ("connect", "configure", "get")]
-                self.assertEqual(codes, wanted, (key, value))
+                expected = [("bad_request", name) for name in ("connect", "configure", "get")]
+                self.assertEqual(codes, expected, (key, value))
                 self.assertIn(key, errors[0]["message"])
         self.assertEqual(self.gateway.hub.names, [])
 
@@ -174,7 +174,7 @@ class OptionTests(SynchronousTestCase):
             gateway.advance(CONNECT_TIMEOUT + 1)
             (reply,) = page.take()
             self.assertEqual(reply["id"], number, request)
-        ask(session, "connect", "X", id=number)
+        send_request(session, "connect", "X", id=number)
         gateway.flush_cycle()
         self.assertFalse([each for each in page.take() if "id" in each])
 

@@ -82,10 +82,10 @@ class PutTests(V2TestCase):
     def test_values(self) -> Any:
         """Valid values are written completely; others are refused, and the record unchanged."""
         _, _, client = yield self.start_all(RECORDS)
-        for name, value, wanted in GOOD:
+        for name, value, expected in GOOD:
             outcome = yield self.put(client, name, value)
             got = yield self.value(client, name)
-            self.assertEqual((outcome, got), ("ok", wanted), (name, value))
+            self.assertEqual((outcome, got), ("ok", expected), (name, value))
         before = {}
         for name in dict(BAD):
             before[name] = yield self.value(client, name)
@@ -123,7 +123,7 @@ class PutTests(V2TestCase):
         _, _, client = yield self.start_all(RECORDS)
         client.send({"action": "connect", "pv": self.prefix + "ao"})
         yield client.until(like(msg_type="monitor", value=1))
-        reply = yield self.ask(client, "put", "ao", value=9, wait=False)
+        reply = yield self.send_request(client, "put", "ao", value=9, wait=False)
         self.assertEqual(list(reply), ["msg_type", "pvname", "ok", "id"])
         self.assertEqual((reply["msg_type"], reply["ok"]), ("put", True))
         got = yield self.value(client, "ao")
@@ -131,5 +131,5 @@ class PutTests(V2TestCase):
         for name, value, code in [("ao.NAME", "other", "forbidden"), ("off", 5, "put_failed")]:
             outcome = yield self.put(client, name, value)
             self.assertEqual(outcome, code, name)
-        info = yield self.ask(client, "info", "ao.NAME")
+        info = yield self.send_request(client, "info", "ao.NAME")
         self.assertFalse(info["write_access"])

@@ -25,7 +25,7 @@ from pycawamp.sessions.putlog import PutLog, PutRecord
 from pycawamp.wire.v2.dialect import VERSION_1
 from tests.support.examples import examples
 from tests.support.ioc_case import until_true
-from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, send_request
 from tests.support.pending_gets import Pending
 from tests.support.put_log import fields
 from tests.support.timing import allowed
@@ -59,7 +59,7 @@ class PutLogTests(SynchronousTestCase):
     def test_line(self) -> None:
         """A line has time, user, address, PV, old and new value, outcome, and the value after."""
         session = self.gateway.sessions.open(Page(), Peer("192.0.2.7:4711", user="mary"), VERSION_1)
-        ask(session, "put", "X", value=2)
+        send_request(session, "put", "X", value=2)
         self.assertEqual(
             self.path.read_text(),
             '2026-07-01T12:00:00.250+00:00 user="mary" client="192.0.2.7:4711"'
@@ -70,14 +70,14 @@ class PutLogTests(SynchronousTestCase):
         """Puts are lines in the order in which they ended, also refused and abandoned ones."""
         session, _ = self.gateway.open()
         leaver, _ = self.gateway.open()
-        ask(leaver, "put", "nowhere", value=1)
-        ask(session, "put", "nowhere", value=2)
-        ask(session, "put", "X", value=3)
-        ask(session, "put", "X", value=4, wait=False)
-        ask(session, "put", "mode", value="On")
-        ask(session, "put", "mode", value="Away")
-        ask(session, "put", "fixed", value=5)
-        ask(session, "get", "X")
+        send_request(leaver, "put", "nowhere", value=1)
+        send_request(session, "put", "nowhere", value=2)
+        send_request(session, "put", "X", value=3)
+        send_request(session, "put", "X", value=4, wait=False)
+        send_request(session, "put", "mode", value="On")
+        send_request(session, "put", "mode", value="Away")
+        send_request(session, "put", "fixed", value=5)
+        send_request(session, "get", "X")
         leaver.close()
         self.gateway.advance(CONNECT_TIMEOUT)
         got = [
@@ -103,7 +103,7 @@ class PutLogTests(SynchronousTestCase):
         backend.add("X", 1.5)
         gateway = MemoryGateway(ANYONE, backend=backend, put_log=self.put_log)
         session, page = gateway.open()
-        ask(session, "put", "X", value=7)
+        send_request(session, "put", "X", value=7)
         gateway.flush_cycle()
         self.assertEqual([each["ok"] for each in page.messages], [True])
         self.assertFalse(self.path.exists())
@@ -125,7 +125,7 @@ class PutLogTests(SynchronousTestCase):
         gateway = MemoryGateway(ANYONE, limits, self.backend, self.put_log)
         session, _ = gateway.open()
         for value in range(3):
-            ask(session, "put", "X", value=value)
+            send_request(session, "put", "X", value=value)
         session.receive(b'{"action":"put","pv":"X"}')
         got = [(line["pv"], line["new"], line["outcome"]) for line in map(fields, self.lines())]
         self.assertEqual(
@@ -141,7 +141,7 @@ class PutLogTests(SynchronousTestCase):
     def test_forbidden(self) -> None:
         """A put that the gateway's policy refuses is a line with the user."""
         session, _ = MemoryGateway(USERS, backend=self.backend, put_log=self.put_log).open()
-        ask(session, "put", "X", value=2)
+        send_request(session, "put", "X", value=2)
         (line,) = map(fields, self.lines())
         self.assertEqual((line["user"], line["client"], line["new"]), (None, "test", 2))
         self.assertTrue(line["outcome"].startswith("forbidden: "))
@@ -152,15 +152,15 @@ class PutLogTests(SynchronousTestCase):
         """For any message and user, a put is one line of printable characters."""
         line = PutRecord(user, "192.0.2.7:4711", name, value).line("ok")
         self.assertTrue(line.isprintable(), line)
-        said = fields(line)
-        self.assertEqual((said["pv"], said["new"], said["user"]), (name, value, user))
+        logged = fields(line)
+        self.assertEqual((logged["pv"], logged["new"], logged["user"]), (name, value, user))
 
     def test_line_breaks(self) -> None:
         """No character that some program treats as the end of a line gets into a line."""
         session, _ = self.gateway.open()
         self.gateway.backend.add("text", "a")
         evil = 'x"\n2026 user="root"\r\v\f\x1c\x1d\x1e\x85\u2028\u2029\x1b[2K\u202e'
-        ask(session, "put", "text", value=evil)
+        send_request(session, "put", "text", value=evil)
         (line,) = self.lines()
         self.assertTrue(line.isprintable())
         self.assertEqual(fields(line)["new"], evil)
@@ -186,22 +186,22 @@ class PutLogTests(SynchronousTestCase):
 
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
-        wanted = 'put user=null client="test" pv="X" old=1.5 new="a{b}\\nc" outcome="bad_value'
+        expected = 'put user=null client="test" pv="X" old=1.5 new="a{b}\\nc" outcome="bad_value'
         for path in (None, os.path.join(self.mktemp(), "no", "such", "folder")):
             gateway = MemoryGateway(ANYONE, backend=self.backend, put_log=PutLog(path))
             session, _ = gateway.open()
             events.clear()
-            ask(session, "put", "X", value="a{b}\nc")
+            send_request(session, "put", "X", value="a{b}\nc")
             last = formatEvent(events[-1])
-            self.assertEqual(last[: len(wanted)], wanted)
+            self.assertEqual(last[: len(expected)], expected)
         self.assertEqual(len(events), 2, "it also says why it is not in the file")
 
     def test_moved_away(self) -> None:
         """If a file was renamed for rotation, a new one is created."""
         session, _ = self.gateway.open()
-        ask(session, "put", "X", value=2)
+        send_request(session, "put", "X", value=2)
         self.path.rename(self.path.with_suffix(".1"))
-        ask(session, "put", "X", value=3)
+        send_request(session, "put", "X", value=3)
         self.assertEqual([fields(line)["new"] for line in self.lines()], [3])
 
 

@@ -41,7 +41,7 @@ class OrderTests(V2TestCase):
 
     @inlineCallbacks
     def test_others_wait(self) -> Any:
-        """Waiting puts are written before it, so the last put stays the last."""
+        """Waiting puts are written before it, so the last put remains the last."""
         _, _, client = yield self.start_all(RECORDS)
         client.send({"action": "connect", "pv": self.prefix + "move"})
         yield client.until(like(msg_type="monitor"))

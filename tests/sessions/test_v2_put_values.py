@@ -14,11 +14,11 @@ from pycawamp.pv.ca.dbr import DBR_TYPES
 from pycawamp.pv.values import FieldType, Metadata
 from tests.support.dbr_backend import DBRBackend
 from tests.support.examples import examples
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 from tests.support.version2_case import ANYONE
 
 LABELS = ("Off", "On", "", "Grün")
-MOST = 6
+MAX_BYTES = 6
 
 scalars = (
     st.none()
@@ -33,10 +33,10 @@ scalars = (
 )
 values = (
     scalars
-    | st.lists(scalars, max_size=MOST + 2)
-    | st.lists(st.integers(-300, 300), max_size=MOST + 2)
-    | st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=MOST + 2)
-    | st.lists(st.sampled_from(LABELS), max_size=MOST + 2)
+    | st.lists(scalars, max_size=MAX_BYTES + 2)
+    | st.lists(st.integers(-300, 300), max_size=MAX_BYTES + 2)
+    | st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=MAX_BYTES + 2)
+    | st.lists(st.sampled_from(LABELS), max_size=MAX_BYTES + 2)
     | st.dictionaries(st.text(max_size=3), scalars, max_size=2)
     | st.lists(st.lists(scalars, max_size=2), max_size=3)
 )
@@ -53,20 +53,22 @@ def described(kind: FieldType, count: int) -> Metadata:
     return Metadata(kind, count, enum_strs=LABELS if kind is FieldType.ENUM else ())
 
 
-def is_same(metadata: Metadata, asked: Any, got: Any) -> bool:
+def is_same(metadata: Metadata, requested: Any, got: Any) -> bool:
     """Return whether the value read is the one written: the nearest number of the type."""
-    if metadata.type is FieldType.CHAR and isinstance(asked, str) and metadata.is_array:
-        return bool(bytes(got) == asked.encode() + b"\0")
+    if metadata.type is FieldType.CHAR and isinstance(requested, str) and metadata.is_array:
+        return bool(bytes(got) == requested.encode() + b"\0")
     if metadata.is_array:
         element = Metadata(metadata.type, 1, enum_strs=metadata.enum_strs)
-        return len(asked) == len(got) and all(map(is_same, [element] * len(got), asked, got))
-    if metadata.type is FieldType.ENUM and isinstance(asked, str):
-        return bool(LABELS.index(asked) == got)
+        return len(requested) == len(got) and all(
+            map(is_same, [element] * len(got), requested, got)
+        )
+    if metadata.type is FieldType.ENUM and isinstance(requested, str):
+        return bool(LABELS.index(requested) == got)
     if metadata.type is FieldType.FLOAT:
-        return bool(np.float32(asked) == np.float32(got))
+        return bool(np.float32(requested) == np.float32(got))
     if metadata.type is FieldType.DOUBLE:
-        return bool(float(asked) == got)
-    return type(asked) is not bool and bool(asked == got)
+        return bool(float(requested) == got)
+    return type(requested) is not bool and bool(requested == got)
 
 
 class PutValueTests(SynchronousTestCase):
@@ -78,15 +80,15 @@ class PutValueTests(SynchronousTestCase):
         before = START.get(metadata.type, 1)
         gateway.backend.add("X", _as_array(metadata, before), metadata)
         session, page = gateway.open()
-        ask(session, "get", "X")
+        send_request(session, "get", "X")
         session.receive(orjson.dumps({"action": "put", "pv": "X", "value": value}))
-        ask(session, "get", "X")
+        send_request(session, "get", "X")
         gateway.flush_cycle()
         first, reply, second = page.take()
         return reply, first["value"], second["value"]
 
     @settings(max_examples=examples(700), deadline=None)
-    @given(st.sampled_from(sorted(DBR_TYPES, key=str)), st.sampled_from([1, MOST, 0]), values)
+    @given(st.sampled_from(sorted(DBR_TYPES, key=str)), st.sampled_from([1, MAX_BYTES, 0]), values)
     def test_all_or_nothing(self, kind: FieldType, count: int, value: Any) -> None:
         """Any JSON value is read back as it was written, or is refused and changes nothing."""
         metadata = described(kind, count)
@@ -98,13 +100,13 @@ class PutValueTests(SynchronousTestCase):
             self.assertEqual(after, before)
 
     @settings(max_examples=examples(50), deadline=None)
-    @given(st.lists(st.integers(0, 255), min_size=1, max_size=MOST))
+    @given(st.lists(st.integers(0, 255), min_size=1, max_size=MAX_BYTES))
     def test_fitting(self, numbers: list[int]) -> None:
         """Numbers that every numeric type has are never refused."""
         for kind in DBR_TYPES:
             if kind in (FieldType.STRING, FieldType.ENUM):
                 continue
-            reply, _, after = self.put(described(kind, MOST), numbers)
+            reply, _, after = self.put(described(kind, MAX_BYTES), numbers)
             self.assertEqual((reply["msg_type"], after), ("put", numbers), kind)
             reply, _, after = self.put(described(kind, 1), numbers[0])
             self.assertEqual((reply["msg_type"], after), ("put", numbers[0]), kind)
@@ -116,18 +118,18 @@ class PutValueTests(SynchronousTestCase):
         size = len(text.encode())
         reply, _, after = self.put(described(FieldType.STRING, 1), text)
         self.assertEqual(reply["msg_type"] == "put", "\0" not in text and size < 40)
-        reply, _, after = self.put(described(FieldType.CHAR, MOST), text)
-        self.assertEqual(reply["msg_type"] == "put", size < MOST)
-        if size < MOST:
+        reply, _, after = self.put(described(FieldType.CHAR, MAX_BYTES), text)
+        self.assertEqual(reply["msg_type"] == "put", size < MAX_BYTES)
+        if size < MAX_BYTES:
             self.assertEqual(bytes(after), text.encode() + b"\0")
 
     def test_labels(self) -> None:
         """An enum accepts its labels, and an index within its range, with a label or without."""
-        for value, wanted in [("On", 1), (2, 2), ("", 2), ("Grün", 3), (0, 0), (9, 9)]:
+        for value, expected in [("On", 1), (2, 2), ("", 2), ("Grün", 3), (0, 0), (9, 9)]:
             _, _, after = self.put(described(FieldType.ENUM, 1), value)
-            self.assertEqual(after, wanted)
+            self.assertEqual(after, expected)
         bare, few = Metadata(FieldType.ENUM, 1), described(FieldType.ENUM, 1)
-        # A menu with more than the 16 labels that Channel Access tells.
+        # A menu with more labels than the 16 of Channel Access.
         menu = Metadata(FieldType.ENUM, 1, enum_strs=tuple("abcdefghijklmnop"))
         for metadata, highest in [(bare, 15), (few, 15), (menu, 65535)]:
             for value, kind in [(highest, "put"), (highest + 1, "error"), (-1, "error")]:
@@ -136,7 +138,7 @@ class PutValueTests(SynchronousTestCase):
             reply, _, _ = self.put(metadata, "Nowhere")
             self.assertEqual(reply["msg_type"], "error")
 
-    def test_said(self) -> None:
+    def test_messages(self) -> None:
         """A refusal says what was expected, and the value, if it is not too long."""
         for kind, count, value, message in [
             (FieldType.DOUBLE, 1, "1", "expected a number, got the string '1'"),
@@ -157,7 +159,7 @@ class PutValueTests(SynchronousTestCase):
         session, page = gateway.open()
         for number in ("NaN", "Infinity", "-Infinity", "1e999"):
             session.receive(f'{{"action":"put","pv":"X","value":{number}}}'.encode())
-        ask(session, "get", "X")
+        send_request(session, "get", "X")
         gateway.flush_cycle()
         *refused, value = page.take()
         self.assertEqual([each["code"] for each in refused], ["bad_json"] * 4)
@@ -169,9 +171,9 @@ class PutValueTests(SynchronousTestCase):
         gateway.backend.add("X", 1.5)
         session, page = gateway.open()
         for name, value in [("X", 5), ("X", "nonsense"), ("nowhere", 1)]:
-            ask(session, "put", name, value=value)
-        ask(session, "info", "X")
-        ask(session, "get", "X")
+            send_request(session, "put", name, value=value)
+        send_request(session, "info", "X")
+        send_request(session, "get", "X")
         gateway.flush_cycle()
         *refused, info, got = page.take()
         self.assertEqual([each["code"] for each in refused], ["forbidden"] * 3)
@@ -181,10 +183,10 @@ class PutValueTests(SynchronousTestCase):
         """A missing PV is `not_connected` after a while; a put has its own, if shorter."""
         gateway = MemoryGateway(ANYONE)
         session, page = gateway.open()
-        ask(session, "put", "nowhere", value=1, timeout=0.5)
-        ask(session, "put", "nowhere", value=1, timeout=100)
-        ask(session, "get", "nowhere")
-        ask(session, "info", "nowhere")
+        send_request(session, "put", "nowhere", value=1, timeout=0.5)
+        send_request(session, "put", "nowhere", value=1, timeout=100)
+        send_request(session, "get", "nowhere")
+        send_request(session, "info", "nowhere")
         for seconds, actions in [(0.4, []), (0.2, ["put"]), (4, []), (1, ["put", "get", "info"])]:
             gateway.advance(seconds)
             gateway.flush_cycle()

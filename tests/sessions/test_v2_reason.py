@@ -15,7 +15,7 @@ from pycawamp.access.watch import PolicyWatcher
 from pycawamp.config.settings import GatewaySettings
 from pycawamp.sessions.peer import Peer
 from pycawamp.wire.v2.dialect import VERSION_1
-from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, MemoryGateway, Page, send_request
 from tests.support.version2_case import V2TestCase
 
 RECORDS = 'record(ao, "$(P)x") { field(VAL, "1") field(PINI, "YES") }\n'
@@ -28,15 +28,15 @@ class ReasonTests(SynchronousTestCase):
         """Make two clients, one of which requests reasons."""
         self.gateway = MemoryGateway()
         self.gateway.backend.add("X", 1.5)
-        (self.asking, self.page), (self.other, self.other_page) = (
+        (self.with_reasons, self.page), (self.other, self.other_page) = (
             self.gateway.open(),
             self.gateway.open(),
         )
 
     def received(self, name: str, **options: Any) -> tuple[list[Any], list[Any]]:
         """Return what both get for a PV."""
-        ask(self.asking, "connect", name, reason=True, **options)
-        ask(self.other, "connect", name, **options)
+        send_request(self.with_reasons, "connect", name, reason=True, **options)
+        send_request(self.other, "connect", name, **options)
         self.gateway.advance(CONNECT_TIMEOUT)
         self.gateway.flush_cycle()
         return self.page.take(), self.other_page.take()
@@ -66,8 +66,8 @@ class ReasonTests(SynchronousTestCase):
 
     def test_configured(self) -> None:
         """Like any option, it can be set for all later requests."""
-        self.asking.receive(b'{"action":"configure","reason":true}')
-        ask(self.asking, "connect", "nowhere")
+        self.with_reasons.receive(b'{"action":"configure","reason":true}')
+        send_request(self.with_reasons, "connect", "nowhere")
         self.gateway.advance(CONNECT_TIMEOUT)
         self.gateway.flush_cycle()
         configured, message = self.page.take()
@@ -97,18 +97,18 @@ class RuleTests(SynchronousTestCase):
         self.gateway = MemoryGateway(self.policy)
         self.gateway.backend.add("X", 1.5)
         self.page, self.other_page = Page(), Page()
-        self.asking, self.other = (
+        self.with_reasons, self.other = (
             self.gateway.sessions.open(page, Peer("test", "192.0.2.1"), VERSION_1)
             for page in (self.page, self.other_page)
         )
-        self.asking.receive(b'{"action":"configure","reason":true}')
+        self.with_reasons.receive(b'{"action":"configure","reason":true}')
         self.gateway.flush_cycle()
         self.page.take()
 
     def received(self, name: str) -> tuple[list[Any], list[Any]]:
         """Return what both get when they request a PV."""
-        for session in (self.asking, self.other):
-            ask(session, "connect", name)
+        for session in (self.with_reasons, self.other):
+            send_request(session, "connect", name)
         self.gateway.flush_cycle()
         return self.page.take(), self.other_page.take()
 

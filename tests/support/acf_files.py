@@ -46,7 +46,7 @@ RULES = st.builds(
     st.sampled_from(["", ", TRAPWRITE", ",NOTRAPWRITE # as usual\n"]),
     CONDITIONS,
 )
-# One with conditions of its own is taken by EPICS 7.0.10 for the conditions of the rule before.
+# EPICS 7.0.10 adds the conditions of such a rule to the previous rule.
 FOR_CALLS = st.just("RULE(1, RPC)")
 INPUTS = st.builds("INP{}({})".format, st.sampled_from("ABC"), st.sampled_from(["x", "y", "z"]))
 GROUPS = st.tuples(*(st.none() | _names(USERS) for _ in UAGS))
@@ -76,7 +76,7 @@ def _file(
     )
 
 
-# All INPs before all RULEs, or mixed: EPICS does not mind.
+# All INPs before all RULEs, or mixed: EPICS accepts both.
 CALCULATED = st.builds(
     "RULE({},{}{}) {{CALC({})}}".format,
     st.integers(0, 1),

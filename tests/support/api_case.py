@@ -1,4 +1,4 @@
-"""HTTP and Server-Sent Events clients of a whole service: what tests of the API start from."""
+"""Base class of tests of the API: HTTP and Server-Sent Events clients of a whole service."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ API = "/api/v1"
 
 @attrs.frozen
 class Reply:
-    """An answer of the API."""
+    """A response of the API."""
 
     status: int
     headers: dict[str, str]
@@ -28,17 +28,17 @@ class Reply:
 
     @property
     def json(self) -> Any:
-        """What the body says."""
+        """The body as JSON."""
         return json.loads(self.body)
 
 
 class EventClient(Protocol):
-    """Reads a stream of events, on the connection that it asks by."""
+    """Reads a stream of events, on the connection of its request."""
 
     def __init__(self) -> None:
         self.head = ""
         self.messages: list[Any] = []
-        """What came, as JSON."""
+        """The received messages, as JSON."""
         self.comments = 0
         self.is_closed = False
         self._data = b""
@@ -46,20 +46,20 @@ class EventClient(Protocol):
         self._waiting: tuple[Predicate, Deferred[Any]] | None = None
         self._ending: list[Deferred[None]] = []
 
-    def ask(self, data: bytes) -> EventClient:
+    def send_request(self, data: bytes) -> EventClient:
         """Send a request."""
         self.transport.write(data)  # type: ignore[union-attr]
         return self
 
     def until(self, fits: Predicate) -> Deferred[Any]:
-        """Fires with the next message that fits; fails if none comes in time."""
+        """Fires with the next matching message; fails after a timeout."""
         found: Deferred[Any] = Deferred(lambda _: None)
         self._waiting = fits, found
-        self._look()
+        self._check()
         return found.addTimeout(TIMEOUT, reactor, self._not_seen)
 
     def when_closed(self) -> Deferred[None]:
-        """Fires when the connection is gone."""
+        """Fires when the connection is closed."""
         if self.is_closed:
             return succeed(None)
         ended: Deferred[None] = Deferred()
@@ -67,13 +67,13 @@ class EventClient(Protocol):
         return ended.addTimeout(TIMEOUT, reactor)
 
     def abort(self) -> Deferred[None]:
-        """Be gone; fires when the connection is."""
+        """Abort the connection; fires when it is closed."""
         if not self.is_closed:
             self.transport.abortConnection()  # type: ignore[union-attr]
         return self.when_closed()
 
     def dataReceived(self, data: bytes) -> None:
-        """Take a part of the answer."""
+        """Handle a part of the response."""
         self._data += data
         if not self.head and b"\r\n\r\n" in self._data:
             head, _, self._data = self._data.partition(b"\r\n\r\n")
@@ -82,10 +82,10 @@ class EventClient(Protocol):
             *events, self._data = self._data.split(b"\n\n")
             for event in events:
                 self._take(event.decode())
-            self._look()
+            self._check()
 
     def connectionLost(self, reason: Any = None) -> None:
-        """Take note of the end."""
+        """Record the end."""
         self.is_closed = True
         ending, self._ending = self._ending, []
         for ended in ending:
@@ -98,7 +98,7 @@ class EventClient(Protocol):
         elif name == "":
             self.comments += 1
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while self._waiting is not None and self._position < len(self.messages):
             fits, found = self._waiting
             message = self.messages[self._position]
@@ -125,13 +125,13 @@ class ApiTestCase(MemoryServiceTestCase):
         return Reply(answer.status, answer.headers, answer.body)
 
     def open_stream(self, path: str, method: str = "GET", **headers: str) -> Deferred[EventClient]:
-        """Fires with a client of a stream, which does not outlast the test."""
+        """Fires with a client of a stream, which is closed after the test."""
         endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", self.port)
         connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(EventClient)))
         named = {name.replace("_", "-"): value for name, value in headers.items()}
 
         def connected(client: EventClient) -> EventClient:
             self.addCleanup(client.abort)
-            return client.ask(request(path, {"Host": "127.0.0.1", **named}, method))
+            return client.send_request(request(path, {"Host": "127.0.0.1", **named}, method))
 
         return connecting.addCallback(connected)

@@ -1,8 +1,8 @@
-"""The data retrieval of an EPICS Archiver Appliance, as its documentation describes it.
+"""The data retrieval of an EPICS Archiver Appliance, as described by its documentation.
 
 `/retrieval/data/getData.json` with `pv`, `from` and `to`, and the operator `optimized`: all samples
-of the time, and the one before; if there are more than asked for, the mean, standard deviation,
-lowest, highest and number of those of each bin. NaN is written as it is, as the appliance does.
+of the period, and the one before; if there are more than requested, the mean, standard deviation,
+lowest, highest and number of each bin. NaN is written as `NaN`, like by the appliance.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 
 class Stored(NamedTuple):
-    """A sample that the appliance has."""
+    """A sample in the appliance."""
 
     secs: int
     nanos: int
@@ -38,10 +38,10 @@ class ArchiverAppliance(Resource):
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.samples: dict[str, list[Stored]] = {}
-        self.asked: list[dict[str, str]] = []
+        self.requests: list[dict[str, str]] = []
         """The queries of all requests so far."""
         self.answer: Callable[[Request], Any] | None = None
-        """What answers in its place: a fault."""
+        """The response in its place, to simulate a fault."""
         site = Site(self)
         listen: Any = reactor.listenTCP
         self._port = listen(0, site, interface="127.0.0.1")
@@ -53,9 +53,9 @@ class ArchiverAppliance(Resource):
         return stopped
 
     def render_GET(self, request: Request) -> bytes | int:
-        """Answer a request for samples."""
+        """Respond to a request for samples."""
         query = {key.decode(): values[0].decode() for key, values in (request.args or {}).items()}
-        self.asked.append(query)
+        self.requests.append(query)
         if self.answer is not None:
             answer: bytes | int = self.answer(request)
             return answer
@@ -78,7 +78,7 @@ class ArchiverAppliance(Resource):
 
 
 def never(_request: Request) -> int:
-    """Do not answer."""
+    """Do not respond."""
     return NOT_DONE_YET
 
 

@@ -1,6 +1,6 @@
-"""Hostile clients, in a process of their own: `python -m tests.support.attacker KIND PORT N`.
+"""Hostile clients, in a separate process: `python -m tests.support.attacker KIND PORT N`.
 
-Blocking sockets and nothing of the project: what is measured beside them is the gateway alone.
+It uses blocking sockets and no code of the project, so that only the gateway is measured.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ RESET = struct.pack("ii", 1, 0)
 
 
 def connect(port: int) -> socket.socket:
-    """A connection."""
+    """Return a connection."""
     return socket.create_connection(("127.0.0.1", port), timeout=allowed(20))
 
 
 def open_socket(port: int) -> socket.socket:
-    """A WebSocket."""
+    """Return a WebSocket."""
     client = connect(port)
     client.sendall(HANDSHAKE)
     answer = b""
@@ -42,7 +42,7 @@ def open_socket(port: int) -> socket.socket:
 
 
 def vanish(port: int, number: int) -> None:
-    """Connect, subscribe and be gone: by reset, by close, in the middle of a frame or handshake."""
+    """Connect, subscribe and disconnect: by reset, by close, within a frame or handshake."""
     crowd: list[socket.socket] = []
     for count in range(number):
         client = connect(port) if count % 5 == 4 else open_socket(port)
@@ -64,7 +64,7 @@ def vanish(port: int, number: int) -> None:
 
 
 def dawdle(port: int, number: int) -> None:
-    """Send a handshake byte by byte on each connection, until all are cut off."""
+    """Send a handshake byte by byte on each connection, until all are closed."""
     crowd = [connect(port) for _ in range(number)]
     sent = 0
     while crowd:
@@ -91,7 +91,7 @@ def bloat(port: int, number: int) -> None:
 
 
 def fuzz(port: int, number: int) -> None:
-    """Send noise: before, in and after the handshake."""
+    """Send random bytes: before, in and after the handshake."""
     dice = random.Random(0x5EED)
     for count in range(number):
         client = open_socket(port) if count % 3 == 2 else connect(port)
@@ -133,7 +133,7 @@ def _bent_frames(dice: random.Random) -> bytes:
 
 
 def occupy(port: int, number: int) -> None:
-    """Open as many connections as there may be, say nothing or half of a handshake, and go on."""
+    """Open as many connections as allowed, send nothing or half of a handshake, and repeat."""
     crowd: list[socket.socket] = []
     for count in range(number):
         client = connect(port)

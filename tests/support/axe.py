@@ -1,4 +1,4 @@
-"""axe-core, which finds what keeps people from using a page."""
+"""axe-core, which finds accessibility problems of a page."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 from harness.browser import Browser
 
-# Of what is right it would otherwise describe each element too.
+# Otherwise it would also describe each element without problems.
 RUN = """
 axe.run({ resultTypes: ["violations"] }).then((results) => arguments[0](results.violations));
 """
 
 
 def violations(browser: Browser) -> list[str]:
-    """Return what breaks the rules of axe-core on the page as it is now."""
+    """Return the violations of axe-core's rules on the current page."""
     if not browser.run("return Boolean(window.axe)"):
         browser.run((files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8"))
     found: list[dict[str, Any]] = browser.driver.execute_async_script(RUN)

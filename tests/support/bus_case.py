@@ -1,4 +1,4 @@
-"""NATS servers, ingests and edges for tests: real processes, and edges in the test's own."""
+"""NATS servers, ingests and edges for tests: real processes, and edges in the test's process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ reactor = cast(Any, installed_reactor)
 
 @attrs.frozen
 class SharedCluster:
-    """A cluster that several tests use, and what ends with it."""
+    """A cluster that several tests use, and the resources that end with it."""
 
     cluster: Cluster
     folder: TemporaryDirectory[str]
@@ -58,10 +58,10 @@ class BusTestCase(IOCTestCase):
         return spawn_fork if self.may_fork else spawn
 
     def cluster(self, environment: Mapping[str, str] | None = None) -> Cluster:
-        """A cluster of this test's own; `environment` is how ingests find pvAccess servers."""
+        """A cluster for this test only; ingests find pvAccess servers with `environment`."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
-        # Else an ingest starts a repeater that outlives the test.
+        # Otherwise an ingest starts a repeater that outlives the test.
         self.see_own_ioc()
         self.addCleanup(ensure_repeater(owned=True).close)
         surroundings = {**self.ports.client_environment(), **(environment or {})}
@@ -70,7 +70,7 @@ class BusTestCase(IOCTestCase):
         return cluster
 
     def shared_cluster(self) -> Cluster:
-        """The cluster that the tests of a class share; those of the class before end."""
+        """The cluster that the tests of a class share; that of the previous class is stopped."""
         for case in list(_clusters):
             if case is not type(self):
                 _stop(case)
@@ -85,23 +85,23 @@ class BusTestCase(IOCTestCase):
 
     @inlineCallbacks
     def up(self, *members: Member) -> Any:
-        """Fires when processes are up; those that do not run are started."""
+        """Fires when processes are ready; those that do not run are started."""
         for member in members:
             if not member.runs:
                 member.launch()
         for member in members:
             yield until_it(partial(_is_settled, member))
-            self.assertTrue(member.runs, member.said[-2000:])
+            self.assertTrue(member.runs, member.output[-2000:])
 
     @inlineCallbacks
     def page(self, cluster: Cluster, policy: Policy | None = None) -> Any:
-        """A client of an edge in this process, which is named `here`."""
+        """Return a client of an edge in this process, which is named `here`."""
         client = yield self.page_of(ClientSettings(servers(cluster.bus), "here"), policy)
         return client
 
     @inlineCallbacks
     def page_of(self, settings: ClientSettings, policy: Policy | None = None) -> Any:
-        """A client of an edge in this process that comes to the bus in some way."""
+        """Return a client of an edge in this process, with a way to connect to the bus."""
         edge = self.edge = Edge(reactor, settings, ShardKey())
         fixture = self.fixture = GatewayFixture(
             reactor, policy=policy, backends=edge_backends(edge)
@@ -113,7 +113,7 @@ class BusTestCase(IOCTestCase):
 
 
 def spawn_fork(command: Sequence[str], environment: Mapping[str, str], log: IO[str]) -> Process:
-    """Start an ingest or an edge as a fork, if that makes no difference."""
+    """Start an ingest or an edge, as a fork if that makes no difference."""
     surroundings = {**environment, **REQUIRED}
     server = fork_server()
     if not server.can_run(command, surroundings):
@@ -124,7 +124,7 @@ def spawn_fork(command: Sequence[str], environment: Mapping[str, str], log: IO[s
 
 @inlineCallbacks
 def until_it(holds: Callable[[], object], seconds: float = 2 * TIMEOUT) -> Any:
-    """Fires when something holds that nothing tells of."""
+    """Fires when a condition is true that has to be polled."""
     given_up = reactor.seconds() + seconds
     while not holds():
         if reactor.seconds() > given_up:

@@ -1,4 +1,4 @@
-"""A Channel Access client in a process of its own: libca reads its environment only once."""
+"""A Channel Access client in a separate process, because libca reads its environment only once."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ def answer(value):
 
 @frozen
 class ClientResult:
-    """What a client's script gave to its ``answer``, and what else it said."""
+    """The argument of ``answer`` in a client's script, and its other output."""
 
     answer: Any
     stderr: str
 
 
 def run_client(reactor: Any, ports: CAPorts, script: str) -> Deferred[ClientResult]:
-    """Runs a script with ``epics`` imported and ``answer`` to call with its result."""
-    # No PATH: libca would leave a caRepeater behind, where it found one.
+    """Run a script with ``epics`` imported, which calls ``answer`` with its result."""
+    # No PATH, so that libca does not find a caRepeater and leave it running.
     client = Twistd(reactor, {**ports.client_environment(), "PATH": os.devnull})
     client.run([sys.executable, "-c", _PRELUDE + textwrap.dedent(script)])
     return client.when_ended().addCallback(_result, client)

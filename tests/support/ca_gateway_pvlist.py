@@ -1,4 +1,4 @@
-"""The CA gateway's reading of PV lists, as a yardstick: its default build, on glibc's matcher."""
+"""A model of the CA gateway's evaluation of PV lists: its default build, with glibc's matcher."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _libc.re_compile_pattern.restype = c_char_p
 
 @contextmanager
 def c_locale() -> Iterator[None]:
-    """What the gateway has, as it sets none; Python sets that of the environment."""
+    """Use the C locale, like the CA gateway; Python sets that of the environment."""
     before = locale.setlocale(locale.LC_CTYPE)
     locale.setlocale(locale.LC_CTYPE, "C")
     try:
@@ -52,11 +52,11 @@ def c_locale() -> Iterator[None]:
 
 
 class BadPatternError(Exception):
-    """glibc does not take it."""
+    """glibc does not accept the pattern."""
 
 
 class GNUPattern:
-    """A pattern, compiled as the gateway does."""
+    """A pattern, compiled like by the CA gateway."""
 
     def __init__(self, source: str) -> None:
         self._buffer = _PatternBuffer()
@@ -68,7 +68,7 @@ class GNUPattern:
             raise BadPatternError(error.decode())
 
     def captures(self, name: str) -> tuple[str, ...]:
-        """The whole name and each group, if the pattern matches the whole; else ()."""
+        """Return the whole name and each group if the pattern matches the whole name; else ()."""
         encoded, registers = name.encode(), _Registers()
         with c_locale():
             size = _libc.re_match(
@@ -89,7 +89,7 @@ _SLOTS = 30
 
 
 class PCREPattern:
-    """A pattern, as a gateway built with USE_PCRE compiles and matches it."""
+    """A pattern, compiled and matched like by a CA gateway that is built with USE_PCRE."""
 
     def __init__(self, source: str) -> None:
         self._pcre = ctypes.CDLL(PCRE_LIBRARY)
@@ -102,7 +102,7 @@ class PCREPattern:
             raise BadPatternError(str(error.value))
 
     def captures(self, name: str) -> tuple[str, ...]:
-        """The whole name and each group that took part, if the first match is the whole."""
+        """Return the whole name and the captured groups if the first match is the whole name."""
         encoded, spans = name.encode(), (c_int * _SLOTS)()
         count = self._pcre.pcre_exec(
             self._compiled, None, encoded, len(encoded), 0, _ANCHORED, spans, _SLOTS
@@ -127,7 +127,7 @@ class Entry:
     level: int = 1
 
     def real_name(self, name: str) -> str:
-        """The name of the PV behind this name."""
+        """Return the name of the PV for this name."""
         if self.alias is None:
             return name
         captured, made, chars = self.pattern.captures(name), "", iter(self.alias)
@@ -138,7 +138,7 @@ class Entry:
 
 
 class GatewayList:
-    """A PV list as the gateway has it; what it does not understand it goes on without."""
+    """A PV list as read by the CA gateway, which ignores lines that it does not understand."""
 
     def __init__(self, text: str) -> None:
         self._allowed: list[Entry] = []
@@ -151,7 +151,7 @@ class GatewayList:
             self._read(line)
 
     def find(self, name: str, host: str) -> Entry | None:
-        """The line that serves the name to this host, if one does."""
+        """Return the line that serves the name to this host, if there is one."""
         if _first(self._denied_from.get(host, []), name):
             return None
         if self._denies_last and _first(self._denied, name):
@@ -172,9 +172,9 @@ class GatewayList:
             if not hosts:
                 self._add(self._denied, pattern)
         elif command == "ORDER":
-            said = tuple(word.upper() for word in listed[:2])
-            if set(said) == {"ALLOW", "DENY"}:
-                self._denies_last = said == ("ALLOW", "DENY")
+            order = tuple(word.upper() for word in listed[:2])
+            if set(order) == {"ALLOW", "DENY"}:
+                self._denies_last = order == ("ALLOW", "DENY")
         elif command in ("ALLOW", "ALIAS", "PATTERN", "PV"):
             self._serve(pattern, rest, has_alias=command == "ALIAS")
 
@@ -196,7 +196,7 @@ class GatewayList:
 
 
 def _first(entries: list[Entry], name: str) -> Entry | None:
-    """The last line of the file that matches: the gateway's lists grow at the front."""
+    """Return the last matching line of the file: the CA gateway's lists grow at the front."""
     found = (entry for entry in reversed(entries) if entry.pattern.captures(name))
     return next(found, None)
 
@@ -206,7 +206,7 @@ def _split(line: str) -> list[str]:
 
 
 def _scanned(word: str) -> int:
-    """What sscanf takes for ``%d``, or the level that the gateway takes without."""
+    """Return the number that sscanf reads with ``%d``, or the CA gateway's default level."""
     sign, digits = (word[:1], word[1:]) if word[:1] in ("+", "-") else ("", word)
     size = next((at for at, char in enumerate(digits) if char not in "0123456789"), len(digits))
     return int(sign + digits[:size]) if size else 1

@@ -15,14 +15,14 @@ from cryptography.x509.oid import NameOID
 
 @frozen
 class CertificateFiles:
-    """Where a certificate and its key are, in PEM."""
+    """The paths of a certificate and its key, in PEM."""
 
     key: Path
     certificate: Path
 
 
 def write_certificate(folder: Path) -> CertificateFiles:
-    """Make a certificate that is good for a day, in a folder that is made too."""
+    """Create a certificate that is valid for a day, in a folder that is created if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     files = CertificateFiles(folder / "key.pem", folder / "certificate.pem")
     key = ec.generate_private_key(ec.SECP256R1())

@@ -1,4 +1,4 @@
-"""PVs that come and go under a policy that changes: what random tests share (Hypothesis)."""
+"""PVs that appear and disappear, with a policy that changes, for random tests (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class ChangingPolicy:
     forbidden: set[str] = attrs.Factory(set)
     writable: bool = False
     target: str = NAMES[0]
-    """What the alias stands for."""
+    """The real name of the alias."""
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """Overrides IPolicy: decide by what is set now."""
+        """Overrides IPolicy: decide by the current attributes."""
         real_name = self.target if pv == ALIAS else pv
         return Verdict(pv not in self.forbidden, self.writable, real_name, False, ())
 
 
 class ChangingPVsMachine(RuleBasedStateMachine):
-    """A gateway of such PVs, whose values only grow."""
+    """A gateway with such PVs, whose values only increase."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,19 +43,19 @@ class ChangingPVsMachine(RuleBasedStateMachine):
         self.counter = 100
 
     def post(self, name: str, value: Value) -> None:
-        """Give a PV a value that stands for the counter; it appears, if need be."""
+        """Set a PV to a value for the counter; create it if necessary."""
         change = self.gateway.backend.set if name in self.values else self.gateway.backend.add
         change(name, value)
         self.values[name] = self.counter
 
     @rule(name=st.sampled_from(NAMES))
     def lose(self, name: str) -> None:
-        """A PV's IOC dies."""
+        """Lose a PV's IOC."""
         if self.values.pop(name, None) is not None:
             self.gateway.backend.remove(name)
 
     @rule(name=st.sampled_from((*NAMES, ALIAS)))
     def forbid_or_allow(self, name: str) -> None:
-        """The policy forbids a PV, or allows it again."""
+        """Forbid a PV in the policy, or allow it again."""
         self.policy.forbidden ^= {name}
         self.gateway.sessions.reauthorize()

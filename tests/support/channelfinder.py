@@ -1,4 +1,4 @@
-"""A ChannelFinder server: the search of its REST interface, as its documentation has it."""
+"""A ChannelFinder server: the search of its REST interface, according to its documentation."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class Channels(Resource):
     def __init__(self, descriptions: Mapping[str, str]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.descriptions = descriptions
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         """The URIs of the requests."""
         self.answer: tuple[int, bytes] | None = None
-        """What is answered to anything; None: what was asked for."""
+        """The response to every request; None: the requested samples."""
         self.held: list[Request] | None = None
         """The requests that are not answered, if there are to be some."""
 
     def render_GET(self, request: Request) -> Any:
-        """Answer a search."""
-        self.asked.append(request.uri)
+        """Respond to a search."""
+        self.requests.append(request.uri)
         if self.held is not None:
             self.held.append(request)
             return NOT_DONE_YET

@@ -1,4 +1,4 @@
-"""Parts of a test that run in a process of their own, so that they do not slow the gateway down."""
+"""Parts of a test that run in a separate process, so that they do not slow the gateway down."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOT = str(Path(__file__).parents[2])
 
 @inlineCallbacks
 def run(module: str, *arguments: object) -> Generator[Deferred[Any], Any, bytes]:
-    """Run a module; fires with what it printed, fails if it complained."""
+    """Run a module; fires with its stdout, fails if it wrote to stderr."""
     command = ["-m", module, *map(str, arguments)]
     output, errors, status = yield getProcessOutputAndValue(
         sys.executable, command, os.environ, ROOT, reactor

@@ -1,4 +1,4 @@
-"""What the tests of the client share: a gateway that can be restarted, a listener."""
+"""Base class of tests of the client: a gateway that can be restarted, a listener."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ Event = tuple[str, str, Any]
 @implementer(IPolicy)
 @attrs.mutable
 class Secretive:
-    """A policy by which nobody reads what is called a secret; the rest, anyone writes."""
+    """A policy: nobody may read PVs named `secret…`, everybody may write all others."""
 
     secret: str = "secret"
 
     def decide(self, user: str | None, host: str, host_name: str | None, pv: str) -> Verdict:
-        """Look at the name."""
+        """Decide by the name."""
         open_to_all = self.secret not in pv
         return Verdict(open_to_all, open_to_all, pv, False, ())
 
@@ -66,27 +66,27 @@ class Recorder:
         self._position = 0
 
     def connection(self, name: str, connected: bool) -> None:
-        """Keep it."""
+        """Record the call."""
         self._record("connection", name, connected)
 
     def metadata(self, name: str, metadata: Metadata) -> None:
-        """Keep it."""
+        """Record the call."""
         self._record("metadata", name, metadata)
 
     def history(self, name: str, history: History) -> None:
-        """Keep it."""
+        """Record the call."""
         self._record("history", name, history)
 
     def update(self, name: str, update: Update) -> None:
-        """Keep it."""
+        """Record the call."""
         self._record("update", name, update)
 
     def error(self, name: str, error: GatewayError) -> None:
-        """Keep it."""
+        """Record the call."""
         self._record("error", name, error)
 
     def until(self, kind: str, fits: Callable[[Any], object] = lambda _: True) -> Deferred[Any]:
-        """Fires with the content of the next such call, passing by those before."""
+        """Fires with the content of the next such call; skips other calls."""
         found: Deferred[Any] = Deferred()
         found.addTimeout(TIMEOUT, reactor, lambda *_: self._not_seen(kind))
         self._waiting.append((lambda event: event[0] == kind and bool(fits(event[2])), found))
@@ -125,13 +125,13 @@ class Recorder:
 
 
 class ClientTestCase(TestCase):
-    """Tests with a gateway over in-memory PVs, that can be stopped and started again."""
+    """Tests with a gateway over in-memory PVs, which can be stopped and started again."""
 
     timeout = allowed(60)
     settings = GatewaySettings(connect_timeout=0.1)
 
     def setUp(self) -> None:
-        """Make the PVs."""
+        """Create the PVs."""
         self.backend = MemoryBackend()
         self.backend.add("X", 1.5, Metadata(FieldType.DOUBLE, 1, "ioc:5064", precision=2))
         self.backend.add("A", np.array([1.0, np.nan, 3.0]))
@@ -145,7 +145,7 @@ class ClientTestCase(TestCase):
 
     @inlineCallbacks
     def start(self, policy: IPolicy = ANYONE) -> Generator[Deferred[Any], Any, None]:
-        """Serve the PVs; on the same port again, if there was one."""
+        """Start the gateway, on the same port as before, if there was one."""
         self._gateway = gateway = Gateway(reactor, self.settings, self.backend, policy)
         gateway.startService()
         root = Resource()
@@ -160,20 +160,20 @@ class ClientTestCase(TestCase):
 
     @inlineCallbacks
     def stop(self) -> Generator[Deferred[Any], Any, None]:
-        """Serve no more, and take back the port."""
+        """Stop the gateway, and free the port."""
         gateway, self._gateway = self._gateway, None
         if gateway is not None:
             yield self._listening.stopListening()
             yield gateway.stopService()
 
     def client(self, **options: Any) -> GatewayClient:
-        """A client of the gateway, which ends with the test."""
+        """Return a client of the gateway, which is closed after the test."""
         client = GatewayClient(reactor, self.url, **{"backoff": HASTY, **options})
         self.addCleanup(client.close)
         return client
 
     def listen(self, client: GatewayClient, name: str, **options: Any) -> Recorder:
-        """Have a new listener hear of a PV."""
+        """Subscribe a new listener to a PV."""
         recorder = Recorder()
         verifyObject(IListener, recorder)
         client.subscribe(name, recorder, **options)
@@ -181,7 +181,7 @@ class ClientTestCase(TestCase):
 
     @inlineCallbacks
     def code_of(self, request: Deferred[Any]) -> Generator[Deferred[Any], Any, str]:
-        """The code of the error by which a request fails."""
+        """Fires with the code of the error with which a request fails."""
         error = yield self.assertFailure(request, GatewayError)
         return str(error.code)
 
@@ -194,7 +194,7 @@ class StateWatcher:
         self._waiting: list[tuple[State, Deferred[None]]] = []
 
     def __call__(self, client: GatewayClient) -> None:
-        """Take note of a change."""
+        """Record a change."""
         self.seen.append(client.state)
         waiting, self._waiting = self._waiting, []
         for state, found in waiting:
@@ -204,7 +204,7 @@ class StateWatcher:
                 self._waiting.append((state, found))
 
     def next(self, state: State) -> Deferred[None]:
-        """Fires when the client comes into this state the next time."""
+        """Fires when the client enters this state the next time."""
         found: Deferred[None] = Deferred()
         self._waiting.append((state, found))
         return found.addTimeout(TIMEOUT, reactor)

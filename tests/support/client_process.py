@@ -1,4 +1,4 @@
-"""The command line as a child process whose words are awaited, or within this process."""
+"""The command line as a child process whose output is awaited, or within this process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.support.timing import TIMEOUT
 
 @attrs.frozen
 class Ended:
-    """How a child ended, and what it said."""
+    """The exit status and the output of a child process."""
 
     status: int | None
     """The exit status; None if a signal ended it."""
@@ -46,53 +46,53 @@ class CommandLine(ProcessProtocol):
         self.ended: Deferred[Ended] = Deferred()
         """Fires when it is gone."""
         self.ended.addTimeout(TIMEOUT, reactor)
-        self._said = {1: b"", 2: b""}
+        self._output = {1: b"", 2: b""}
         self._waiting: list[tuple[bytes, Deferred[None]]] = []
         command = [sys.executable, "-m", "pycawamp.client", *arguments]
         surroundings = {**os.environ, **REQUIRED, **environment}
         spawn(reactor, self, command, surroundings)
 
     def until(self, text: str) -> Deferred[None]:
-        """Fires when it has said this on stdout."""
+        """Fires when this text is in its stdout."""
         found: Deferred[None] = Deferred()
         self._waiting.append((text.encode(), found))
-        self._look()
+        self._check()
         return found.addTimeout(TIMEOUT, reactor, lambda *_: self._not_seen(text))
 
     def interrupt(self) -> None:
-        """Press Ctrl-C."""
+        """Send SIGINT, like Ctrl-C."""
         self.transport.signalProcess("INT")  # type: ignore[union-attr]
 
     def close_stdout(self) -> None:
-        """Read no more of what it says, as `head` does when it has enough."""
+        """Close its stdout, as `head` does after the last line."""
         self.transport.closeStdout()  # type: ignore[union-attr]
 
     def childDataReceived(self, childFD: int, data: bytes) -> None:
-        """Overrides ProcessProtocol: keep what it says."""
-        self._said[childFD] += data
-        self._look()
+        """Overrides ProcessProtocol: store the output."""
+        self._output[childFD] += data
+        self._check()
 
     def processEnded(self, reason: Failure) -> None:
-        """Overrides ProcessProtocol: tell that it is gone."""
+        """Overrides ProcessProtocol: report the end."""
         error: Any = reason.value
         status = 0 if reason.check(ProcessDone) else error.exitCode
-        out, err = (self._said[stream].decode() for stream in (1, 2))
+        out, err = (self._output[stream].decode() for stream in (1, 2))
         self.ended.callback(Ended(status, out, err))
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         waiting, self._waiting = self._waiting, []
         for text, found in waiting:
-            if text in self._said[1]:
+            if text in self._output[1]:
                 found.callback(None)
             else:
                 self._waiting.append((text, found))
 
     def _not_seen(self, text: str) -> Any:
-        raise NotSeenError(f"{text!r} was not said; it said: {self._said}")
+        raise NotSeenError(f"{text!r} is not in the output: {self._output}")
 
 
 def run(*arguments: str, **environment: str) -> Deferred[Ended]:
-    """Fires with how a run of the command line ended."""
+    """Run the command line; fires with its exit status and output."""
     return CommandLine(*arguments, **environment).ended
 
 
@@ -103,8 +103,8 @@ def run_in_process(
     """Run a command line without a child process, which would take a second to start.
 
     Args:
-        arguments: the URL of the gateway, the command, and so on.
-        out: takes what it prints on stdout.
+        arguments: The URL of the gateway, the command, and so on.
+        out: Receives its output on stdout.
     """
     out, err = out or io.StringIO(), io.StringIO()
     execution = Run(reactor, parse(list(arguments), {}), Console(out, err)).execute()

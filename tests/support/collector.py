@@ -1,8 +1,8 @@
-"""Clients that take all they get, in a process of their own.
+"""Clients that read everything, in a separate process.
 
-`python -m tests.support.collector PORT N M PV…`: N clients ask for the PVs; when each has M
+`python -m tests.support.collector PORT N M PV…`: N clients subscribe to the PVs; when each has M
 messages of the first PV, a line per client is printed: a JSON array of these messages. Plain
-sockets and nothing of the project: beside 20 of its own clients on one core, the gateway could
+sockets and no code of the project: with 20 of its own clients on one core, the gateway could
 not keep up with a fast record.
 """
 
@@ -23,28 +23,28 @@ class Collector:
         self.socket = open_socket(port)
         self.socket.sendall(b"".join(client_frame(connect(pv)) for pv in pvs))
         self.messages: list[bytes] = []
-        self._wanted = b'{"msg_type":"monitor","pvname":"%b"' % pvs[0].encode()
-        self._enough = enough
+        self._prefix = b'{"msg_type":"monitor","pvname":"%b"' % pvs[0].encode()
+        self._count = enough
         self._frames = FrameReader()
 
     def read(self) -> bool:
-        """Take what has come; whether it is not enough yet."""
+        """Read data; return whether more messages are needed."""
         data = self.socket.recv(1 << 20)
         if not data:
             raise SystemExit("the gateway has closed the connection")
         self.messages += (
-            each for _, each in self._frames.feed(data) if each.startswith(self._wanted)
+            each for _, each in self._frames.feed(data) if each.startswith(self._prefix)
         )
-        return len(self.messages) < self._enough
+        return len(self.messages) < self._count
 
 
 def connect(pv: str) -> bytes:
-    """The request for a PV."""
+    """Return the request for a PV."""
     return json.dumps({"action": "connect", "pv": pv}).encode()
 
 
 def collect(port: int, number: int, enough: int, pvs: list[str]) -> list[Collector]:
-    """That many clients, each with enough."""
+    """Run clients until each has the number of messages."""
     clients = [Collector(port, pvs, enough) for _ in range(number)]
     with selectors.DefaultSelector() as waiting:
         for client in clients:

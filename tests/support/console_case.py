@@ -1,4 +1,4 @@
-"""A browser before a whole gateway before a real IOC: what tests of pages start from."""
+"""Base classes of tests of pages: a browser, a whole gateway and a real IOC."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ FEW_PROCESSES = (
 )
 """One process shows all pages: to start one for each takes as long as most tests.
 
-The browser's own process draws and loads: what they would tell each other costs a tenth of all.
+The browser's own process draws and loads: separate processes would cost a tenth more.
 So does its window, unless it is that of an app: without tabs and an address, and without a page
 that was left.
 """
 
 
 def in_thread(test: Callable[[Case], None]) -> Callable[[Case], Deferred[None]]:
-    """Makes a test that may block: selenium does."""
+    """Decorator: run a test in a thread, because selenium blocks."""
 
     @wraps(test)
     def run(self: Case) -> Deferred[None]:
@@ -72,7 +72,7 @@ def in_thread(test: Callable[[Case], None]) -> Callable[[Case], Deferred[None]]:
 
 
 def the_browser() -> ConsoleBrowser:
-    """The one browser of all tests; it ends with them."""
+    """Return the only browser of all tests, which ends with them."""
     if not _browsers:
         _browsers.append(
             ConsoleBrowser(
@@ -81,28 +81,28 @@ def the_browser() -> ConsoleBrowser:
                 flags=FEW_PROCESSES,
             )
         )
-        # Not when the reactor shuts down: in a worker of `trial -j` it does after each test.
+        # Not when the reactor shuts down, which happens after each test in a worker of `trial -j`.
         atexit.register(_quit)
     return _browsers[0]
 
 
-def check_log(case: TestCase, expected: str, places: set[str]) -> None:
-    """Fail if a page has complained on its console or asked anything of anybody else.
+def check_log(case: TestCase, expected: str, allowed_hosts: set[str]) -> None:
+    """Fail if a page has logged errors or has sent requests to other hosts.
 
-    All tests have one browser: each takes from its log what its own pages have left there.
+    All tests share one browser: each test takes the lines of its own pages from the log.
 
     Args:
-        case: the test.
-        expected: what the console may say, as a pattern.
-        places: whom the page may ask, as `host:port`.
+        case: The test.
+        expected: A pattern of the allowed log lines.
+        allowed_hosts: The hosts to which pages may send requests, as `host:port`.
     """
     log = the_browser().take_log()
     case.assertEqual([text for text in log.errors if not re.search(expected, text)], [])
-    case.assertEqual(log.outside(places), [])
+    case.assertEqual(log.outside(allowed_hosts), [])
 
 
 def ioc_of(case: type[WebTestCase]) -> SharedIOC:
-    """The IOC of a class of tests."""
+    """Return the IOC of a class of tests."""
     return shared_ioc(case, case.RECORDS, case.ACCESS)
 
 
@@ -116,7 +116,7 @@ _browsers: list[ConsoleBrowser] = []
 
 @attrs.frozen
 class Reply:
-    """An answer to a request."""
+    """A response to a request."""
 
     status: int
     headers: dict[str, str]
@@ -124,10 +124,10 @@ class Reply:
 
 
 class ServiceTestCase(IOCTestCase):
-    """Tests of a whole gateway, in threads (`in_thread`) where everything blocks."""
+    """Tests of a whole gateway, in threads (`in_thread`) in which calls may block."""
 
     def setUp(self) -> None:
-        """Choose where the gateway will be."""
+        """Choose the gateway's port."""
         super().setUp()
         self.see_own_ioc()
         self.gateway: MultiService | None = None
@@ -136,16 +136,16 @@ class ServiceTestCase(IOCTestCase):
         self.addCleanup(self._stop_gateway)
 
     def wait(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Call something in the reactor; what its Deferred fires with."""
+        """Call a function in the reactor thread; return the result of its Deferred."""
         return blockingCallFromThread(reactor, function, *arguments)
 
     def serve(self, *options: str) -> None:
-        """Start the gateway as `twistd pycaserver` with these options would."""
+        """Start the gateway like `twistd pycaserver` with these options."""
         self.gateway_options = options
         self.wait(self._serve)
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Reply:
-        """Send a request, with the path as it is; start the gateway if it does not run."""
+    def fetch(self, path: str, method: str = "GET", **headers: str) -> Reply:
+        """Send a request, with the path unchanged; start the gateway if it does not run."""
         if self.gateway is None:
             self.serve()
         connection = HTTPConnection(urlsplit(self.origin).netloc, timeout=allowed(10))
@@ -159,7 +159,7 @@ class ServiceTestCase(IOCTestCase):
             connection.close()
 
     def stop_gateway(self) -> None:
-        """Stop the gateway; `serve` starts it again at the same place."""
+        """Stop the gateway; `serve` starts it again on the same port."""
         self.wait(self._stop_gateway)
 
     def _serve(self) -> None:
@@ -168,7 +168,7 @@ class ServiceTestCase(IOCTestCase):
         endpoint = f"tcp:{port}:interface=127.0.0.1"
         options.parseOptions(["--port", endpoint, *self.gateway_options])
         settings = options.settings
-        # A CA repeater of its own: one that outlives the test would disturb the next.
+        # Its own CA repeater: one that outlives the test would disturb the next test.
         gateway = attrs.evolve(settings.gateway, own_repeater=True)
         self.gateway = assemble(reactor, attrs.evolve(settings, gateway=gateway))
         self.gateway.startService()  # type: ignore[no-untyped-call]
@@ -189,23 +189,23 @@ class ServiceTestCase(IOCTestCase):
 class WebTestCase(ServiceTestCase):
     """Tests of pages.
 
-    A test fails if the page complains on its console, breaks its Content-Security-Policy, or
-    asks anything of anybody but the gateway.
+    A test fails if the page logs errors, violates its Content-Security-Policy, or sends requests
+    to other hosts than the gateway.
     """
 
     RECORDS: ClassVar[str] = ""
     """The IOC's database; no IOC if empty. All tests of a class have the same IOC."""
     INITIAL: ClassVar[dict[str, object]] = {}
-    """What each test begins with, of the records that tests change."""
+    """The initial values of the records that tests change."""
     ACCESS: ClassVar[str] = ""
-    """The IOC's access security file; anybody may do anything if empty."""
-    places: set[str] | None = None
-    """Whom the page may ask, as `host:port`; only the gateway if None."""
+    """The IOC's access security file; if empty, everything is allowed."""
+    allowed_hosts: set[str] | None = None
+    """The hosts to which pages may send requests, as `host:port`; None: only the gateway."""
     expected_errors = r"(?!)"
-    """What the console may say, as a pattern: Chromium itself writes what it could not load."""
+    """A pattern of the allowed log lines: Chromium itself logs what it could not load."""
 
     def setUp(self) -> Deferred[None]:  # type: ignore[override]
-        """Have an IOC and a browser, or say what is missing."""
+        """Prepare the IOC and the browser, or skip if something is missing."""
         super().setUp()
         self.origin = f"http://127.0.0.1:{PORT}"
         if problem := missing():
@@ -220,27 +220,27 @@ class WebTestCase(ServiceTestCase):
 
     @property
     def browser(self) -> ConsoleBrowser:
-        """The one browser."""
+        """The only browser."""
         return the_browser()
 
     def _start(self) -> None:
         if self.RECORDS:
             ioc_of(type(self)).start()
             for record, value in self.INITIAL.items():
-                self.tell_ioc(record, value)
-        self.addCleanup(deferToThread, self._look_back)
+                self.set_record(record, value)
+        self.addCleanup(deferToThread, self._check_log)
 
-    def ask_ioc(self, line: str) -> str:
-        """Run a line in the IOC's shell; what that printed."""
+    def query_ioc(self, line: str) -> str:
+        """Run a line in the IOC's shell; return its output."""
         return ioc_of(type(self)).query(line)
 
-    def tell_ioc(self, record: str, value: object) -> None:
-        """Set a record of this test, at the IOC."""
+    def set_record(self, record: str, value: object) -> None:
+        """Set a record of this test in the IOC's shell."""
         text = str(value).replace("\\", "\\\\").replace('"', '\\"')
-        self.ask_ioc(f'dbpf("{self.prefix}{record}","{text}")')
+        self.query_ioc(f'dbpf("{self.prefix}{record}","{text}")')
 
     def pv(self, record: str) -> str:
-        """The full name of a record of this test."""
+        """Return the full name of a record of this test."""
         return self.prefix + record
 
     def open(self, *records: str, options: tuple[str, ...] = (), rest: str = "") -> ConsoleBrowser:
@@ -251,9 +251,9 @@ class WebTestCase(ServiceTestCase):
         self.browser.open(f"{self.origin}/{f'?pv={names}' if names else ''}{rest}")
         return self.browser
 
-    def _look_back(self) -> None:
+    def _check_log(self) -> None:
         self.browser.leave()
         self.browser.command(
             "Storage.clearDataForOrigin", origin=self.origin, storageTypes="local_storage"
         )
-        check_log(self, self.expected_errors, self.places or {urlsplit(self.origin).netloc})
+        check_log(self, self.expected_errors, self.allowed_hosts or {urlsplit(self.origin).netloc})

@@ -1,4 +1,4 @@
-"""Counters, and what a page has seen of them."""
+"""Counters, and the updates of them that a page has received."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ RECORDS = "".join(
 
 
 class Watch:
-    """What a page has seen of counters since a moment."""
+    """The updates of counters that a page has received since a time."""
 
     def __init__(self, client: WebSocketTestClient) -> None:
         self.client = client
         self.start_again()
 
     def start_again(self) -> None:
-        """Count from now on; what came before says where the counters are."""
+        """Count from now on; earlier values are the starting points."""
         self.first = len(self.client.messages)
         self.since = reactor.seconds()
 
     @property
     def values(self) -> dict[str, list[tuple[float, float]]]:
-        """When each PV had which value, with the last one before."""
+        """The times and values of each PV, including the last one before."""
         found: dict[str, list[tuple[float, float]]] = {}
         for index, message in enumerate(self.client.messages):
             if message["msg_type"] == "monitor":
@@ -39,7 +39,7 @@ class Watch:
         return found
 
     def all_values(self, name: str) -> list[float]:
-        """All values of a PV since the page was opened."""
+        """Return all values of a PV since the page was opened."""
         return [
             message["value"]
             for message in self.client.messages
@@ -48,13 +48,13 @@ class Watch:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all PVs have a value that is newer than the beginning."""
+        """Whether all PVs have a value that is newer than the start."""
         values = self.values
         return len(values) == PVS and all(len(seen) > 3 for seen in values.values())
 
     @property
     def longest_silence(self) -> float:
-        """Seconds between two values of a PV, or since the beginning."""
+        """Longest time between two values of a PV, or since the start, in seconds."""
         silences = [0.0]
         for seen in self.values.values():
             times = [max(at, self.since) for at, _ in seen]
@@ -62,8 +62,8 @@ class Watch:
         return max(silences)
 
     @property
-    def most_lost(self) -> float:
-        """Values of one PV that did not come."""
+    def max_lost(self) -> float:
+        """Largest number of missing values of one PV."""
         return max(
             sum(max(0.0, later - earlier - 1) for (_, earlier), (_, later) in pairwise(seen))
             for seen in self.values.values()
@@ -71,7 +71,7 @@ class Watch:
 
     @property
     def repeated(self) -> list[tuple[str, float, float]]:
-        """Values that came twice, or after a later one."""
+        """Values that arrived twice, or after a later one."""
         return [
             (name, earlier, later)
             for name, seen in self.values.items()
@@ -81,7 +81,7 @@ class Watch:
 
     @property
     def lost_connections(self) -> int:
-        """How often a PV was told to be disconnected."""
+        """Number of times that a PV was reported as disconnected."""
         return sum(
             message["msg_type"] == "connection" and not message["conn"]
             for message in self.client.messages[self.first :]

@@ -1,4 +1,4 @@
-"""PVs in memory that are written as those of Channel Access: by DBR bytes, which are read back."""
+"""PVs in memory that are written like those of Channel Access, as DBR bytes."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from pycawamp.pv.values import Metadata, Value
 
 
 class DBRBackend(MemoryBackend):
-    """A backend whose values have been bytes."""
+    """A backend whose values are converted to DBR bytes and back."""
 
     def __init__(self) -> None:
         super().__init__()
         self._types: dict[str, Metadata] = {}
 
     def add(self, name: str, value: Value, metadata: Metadata | None = None) -> None:
-        """Create a PV, whose metadata has to be given."""
+        """Create a PV with metadata."""
         assert metadata is not None
         self._types[name] = metadata
         super().add(name, value, metadata)
 
     def put(self, name: str, value: Any) -> Deferred[None]:
-        """Encode a value, and set what the bytes say."""
+        """Encode a value, and set the value that the bytes represent."""
         metadata = self._types[name]
         try:
             write = encode(metadata, value)

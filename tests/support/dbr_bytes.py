@@ -7,7 +7,7 @@ from typing import Any
 
 from pycawamp.pv.values import FieldType
 
-# Of each type: the padding between stamp and value, and the struct code of one element.
+# For each type: the padding between stamp and value, and the struct code of an element.
 TIME = {
     FieldType.STRING: (0, "40s"),
     FieldType.SHORT: (2, "h"),
@@ -20,13 +20,13 @@ TIME = {
 
 
 def time_bytes(field_type: FieldType, *values: Any, status: int = 3, severity: int = 2) -> bytes:
-    """A DBR_TIME value, stamped 1990-01-02 00:00:00.000000789."""
+    """Return a DBR_TIME value with the time stamp 1990-01-02 00:00:00.000000789."""
     padding, code = TIME[field_type]
     head = struct.pack("=hhII", status, severity, 86400, 789) + b"\xee" * padding
     return head + struct.pack(f"={code * len(values)}", *values)
 
 
 def control_bytes(head: bytes, units: bytes, limits: str) -> bytes:
-    """A DBR_CTRL value: limits 1 to 8 in the order of db_access.h, then a value."""
+    """Return a DBR_CTRL value: limits 1 to 8 in the order of db_access.h, then a value."""
     body = struct.pack(f"=8s8{limits}{limits}", units, *range(1, 9), 0)
     return struct.pack("=hh", 0, 0) + head + body

@@ -1,4 +1,4 @@
-"""A real IOC with a gateway that speaks other dialects: what the tests of those start from."""
+"""Base classes of tests of other dialects: a real IOC, and a gateway that speaks them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNTHROTTLED = DialectSettings(pvws_throttle=0, pvws_array_throttle=0)
 
 
 class DialectTestCase(IOCTestCase):
-    """Tests with a gateway through which anyone may write, and which sends all updates."""
+    """Tests with a gateway that lets anyone write, and sends all updates."""
 
     path: str
     """Where clients connect."""
@@ -31,7 +31,7 @@ class DialectTestCase(IOCTestCase):
     def start_gateway(
         self, settings: GatewaySettings | None = None
     ) -> Generator[Deferred[Any], Any, GatewayFixture]:
-        """Run a gateway that sees this test's IOC only."""
+        """Run a gateway that finds only this test's IOC."""
         fixture = GatewayFixture(reactor, settings, ports=self.ports, policy=self.policy)
         self.addCleanup(fixture.stop)
         root = Resource()
@@ -45,13 +45,13 @@ class DialectTestCase(IOCTestCase):
     def start_all(
         self, records: str
     ) -> Generator[Deferred[Any], Any, tuple[Any, GatewayFixture, WebSocketTestClient]]:
-        """Run a gateway before the class's IOC; fires with the IOC, it, and a first client."""
+        """Run a gateway for the class's IOC; fires with the IOC, the gateway and a first client."""
         ioc = yield self.borrow_ioc(records)
         fixture = yield self.start_gateway()
         client = yield fixture.connect(path=self.path)
         return ioc, fixture, client
 
-    def ask(self, client: WebSocketTestClient, kind: str, *names: str) -> None:
+    def send_request(self, client: WebSocketTestClient, kind: str, *names: str) -> None:
         """Send a request about records of this test."""
         client.send({"type": kind, "pvs": [self.prefix + name for name in names]})
 
@@ -60,7 +60,7 @@ class DialectTestCase(IOCTestCase):
         self, client: WebSocketTestClient, name: str
     ) -> Generator[Deferred[Any], Any, dict[str, Any]]:
         """Subscribe to a record of this test; fires with the first message about it."""
-        self.ask(client, "monitor", name)
+        self.send_request(client, "monitor", name)
         message: dict[str, Any] = yield client.until(pv=self.prefix + name)
         return message
 
@@ -75,19 +75,19 @@ class PVWSTestCase(DialectTestCase):
         self, client: WebSocketTestClient, name: str
     ) -> Generator[Deferred[Any], Any, dict[str, Any]]:
         """Subscribe to a record of this test; fires with its first value."""
-        self.ask(client, "subscribe", name)
+        self.send_request(client, "subscribe", name)
         update: dict[str, Any] = yield client.until(has_value, pv=self.prefix + name)
         return update
 
     def write(self, client: WebSocketTestClient, name: str, value: Any) -> None:
-        """Have a client write a record of this test."""
+        """Write a record of this test."""
         client.send({"type": "write", "pv": self.prefix + name, "value": value})
 
     @inlineCallbacks
     def barrier(
         self, client: WebSocketTestClient
     ) -> Generator[Deferred[Any], Any, list[dict[str, Any]]]:
-        """Fires with what came since the last message that was awaited, up to an echo."""
+        """Fires with the messages since the last awaited one, up to an echo."""
         start = client.position
         client.send({"type": "echo", "body": start})
         yield client.until(type="echo", body=start)
@@ -101,5 +101,5 @@ class Epics2WebTestCase(DialectTestCase):
 
 
 def has_value(update: dict[str, Any]) -> bool:
-    """Whether an update tells more than who may write."""
+    """Return whether an update has more than the write access."""
     return "seconds" in update

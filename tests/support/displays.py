@@ -1,4 +1,4 @@
-"""Display programs' own code, which npm installs: see js/displays."""
+"""The code of display programs, which npm installs: see js/displays."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DISPLAYS = Path(__file__).absolute().parents[2] / "js" / "displays"
 
 
 def need_displays() -> None:
-    """Skip the test where that code is not installed; in CI, only where npm is not either."""
+    """Skip the test if that code is not installed; in CI, only if npm is not installed either."""
     if shutil.which("npm") is None or shutil.which("node") is None:
         raise SkipTest("needs Node and npm")
     if not (DISPLAYS / "node_modules").is_dir():

@@ -1,6 +1,6 @@
-"""How many examples random tests (Hypothesis) try: more, by an environment variable.
+"""The number of examples in random tests (Hypothesis), with a factor from the environment.
 
-PYCASERVER_TEST_EXAMPLES is a factor; 10 is for who changes what such a test is about.
+PYCASERVER_TEST_EXAMPLES is the factor; set it to 10 when you change what such a test checks.
 """
 
 from __future__ import annotations
@@ -11,5 +11,5 @@ FACTOR = float(os.environ.get("PYCASERVER_TEST_EXAMPLES", "1"))
 
 
 def examples(number: int) -> int:
-    """Return how many examples to try where `number` are tried each time the suite runs."""
+    """Return the number of examples to try, given the default number."""
     return max(1, round(FACTOR * number))

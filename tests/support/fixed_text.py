@@ -1,4 +1,4 @@
-"""Messages without what differs from run to run."""
+"""Messages without the parts that differ between runs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IN_MOVING = ((r'"value":-?\d+\.\d+(e-\d+)?', '"value":V'),)
 
 
 def fixed(text: str) -> str:
-    """A message without what is different each time."""
+    """Return a message without the parts that differ between runs."""
     moving = IN_MOVING if any(f'"{name}"' in text for name in MOVING) else ()
     for pattern, stand_in in (*ALWAYS, *moving):
         text = re.sub(pattern, stand_in, text)

@@ -1,8 +1,8 @@
 """Starts Python programs without their imports: as forks of a process that has imported them.
 
-A gateway starts in 0.05 s of processor time so, instead of 0.9 s. All else is as in a process of
-its own: it has its environment, its descriptors and its end. Its memory is shared with the others,
-and /proc has the command line and the first environment of the server.
+A gateway then takes 0.05 s of CPU time to start, instead of 0.9 s. Otherwise, it is like a separate
+process, with its own environment and descriptors. Its memory is shared with the others,
+and /proc shows the command line and the initial environment of the server.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ IMPORTED = (
     "twisted.plugins.pycaserver_plugin",
     "twisted.scripts.twistd",
 )
-"""What programs import. None of it makes a reactor, a thread or a context of libca."""
+"""Modules that programs import. None of them creates a reactor, a thread or a context of libca."""
 READ_LATE = ("EPICS_", "NOTIFY_SOCKET", "PATH", "PYCASERVER_", "WATCHDOG_")
 """How the variables start that are read after all imports, so that a fork can have its own."""
 REQUIRED = {"PYTHONWARNINGS": "ignore"}
@@ -46,7 +46,7 @@ _MAX_REQUEST = 2**20
 
 
 class ForkServerError(Exception):
-    """The server has ended; the text has its output."""
+    """The server has ended; the text is its output."""
 
 
 class ForkServer:
@@ -60,7 +60,7 @@ class ForkServer:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", f"from {__name__} import main; main()"],
                 stdin=theirs.fileno(),
-                # Pipes, as the programs mostly have; they take them over as sys.stdout and so on.
+                # Pipes, as most programs have; forks inherit them as sys.stdout and so on.
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 # A process with threads, here those of numpy, should not fork.
@@ -69,7 +69,7 @@ class ForkServer:
             )
 
     def can_run(self, command: Sequence[str], environment: Mapping[str, str]) -> bool:
-        """Return whether a fork is as good as a process of its own."""
+        """Return whether a fork is equivalent to a new process."""
         if command[0] != sys.executable or _fixed(environment) != self._fixed:
             return False
         return command[1] in ("-c", "-m") or not command[1].startswith("-")
@@ -91,7 +91,7 @@ class ForkServer:
 
 
 class Fork:
-    """A process that the server has forked, for this process like one of subprocess.Popen."""
+    """A process that the server has forked, with the interface of subprocess.Popen."""
 
     def __init__(self, pid: int, report: int) -> None:
         self.pid = pid
@@ -101,7 +101,7 @@ class Fork:
         """The exit status, or the negative signal that ended it; None while it runs."""
 
     def poll(self) -> int | None:
-        """Return `returncode`, of now."""
+        """Return the current `returncode`."""
         if self.returncode is None:
             poll = select.poll()
             poll.register(self.report, select.POLLIN)
@@ -110,7 +110,7 @@ class Fork:
         return self.returncode
 
     def wait(self) -> int:
-        """Return `returncode`, once it has ended."""
+        """Wait for the end; return `returncode`."""
         if self.returncode is None:
             self.returncode = os.waitstatus_to_exitcode(
                 wait_status(os.read(self.report, _NUMBER.size))
@@ -121,13 +121,13 @@ class Fork:
 
 def wait_status(reported: bytes) -> int:
     """Return the wait status that was in `Fork.report`."""
-    # With the server all forks are killed.
+    # If the server ends, all forks are killed.
     return int(_NUMBER.unpack(reported)[0]) if reported else signal.SIGKILL
 
 
 @cache
 def fork_server() -> ForkServer:
-    """Return the server of this process, which starts with the first call."""
+    """Return the server of this process, which is started by the first call."""
     return ForkServer()
 
 
@@ -136,12 +136,12 @@ def _fixed(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def main() -> None:
-    """Be the server, at the descriptor 0; and in each of its forks, the program."""
+    """Run the server, with its socket as descriptor 0; in each fork, run the program."""
     sys.path[0] = str(Path(sys.executable).parent)
     for name in IMPORTED:
         importlib.import_module(name)
     _read_files()
-    # Collected once, and not copied by the collections of each fork.
+    # Collect once, so that collections in forks do not copy the memory.
     gc.collect()
     gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -149,7 +149,7 @@ def main() -> None:
 
 
 def _read_files() -> None:
-    """Read what all gateways serve, and keep it."""
+    """Read the static files that all gateways serve, and keep them."""
     from twisted.internet.task import Clock  # noqa: PLC0415 (only the server needs it)
 
     from pycawamp.web.authentication import Authentication  # noqa: PLC0415
@@ -194,7 +194,7 @@ def _report_end(ended: int, pid: int, report: int) -> None:
 
 
 def _become(request: Any, descriptors: Sequence[int]) -> list[str]:
-    """Make a fork what a new process is; return its command."""
+    """Make a fork equivalent to a new process; return its command."""
     command: list[str]
     command, environment, folder = request
     die_with_parent()
@@ -209,7 +209,7 @@ def _become(request: Any, descriptors: Sequence[int]) -> list[str]:
 
 
 def _run(command: Sequence[str]) -> None:
-    """Do what Python does with a command line."""
+    """Execute a command line like Python."""
     match command[1:]:
         case ["-c", code, *arguments]:
             sys.argv = ["-c", *arguments]

@@ -22,7 +22,7 @@ REPORT = -1
 def spawn(
     reactor: Any, protocol: ProcessProtocol, command: Sequence[str], environment: Mapping[str, str]
 ) -> IProcessTransport | ForkedProcess:
-    """Start a command as a fork, or as a process of its own if that makes a difference."""
+    """Start a command as a fork, or as a new process if that makes a difference."""
     if fork_server().can_run(command, environment):
         return ForkedProcess(reactor, protocol, command, environment)
     started: IProcessTransport = reactor.spawnProcess(protocol, command[0], command, environment)
@@ -30,7 +30,7 @@ def spawn(
 
 
 class ForkedProcess:
-    """Runs a command as `reactor.spawnProcess` does, with nothing to read at stdin."""
+    """Runs a command like `reactor.spawnProcess`, with an empty stdin."""
 
     def __init__(
         self,
@@ -64,11 +64,11 @@ class ForkedProcess:
         os.kill(self.pid, signal.Signals[f"SIG{name}"])
 
     def closeStdout(self) -> None:
-        """Read no more of stdout."""
+        """Close stdout."""
         self._readers[1].loseConnection()
 
     def childDataReceived(self, name: int, data: bytes) -> None:
-        """Take what a pipe had."""
+        """Handle data from a pipe."""
         if name == REPORT:
             self._reported += data
             self.pid = None
@@ -76,7 +76,7 @@ class ForkedProcess:
             self._protocol.childDataReceived(name, data)
 
     def childConnectionLost(self, name: int, reason: Failure) -> None:
-        """Close a pipe that has ended; tell it when all have."""
+        """Close a pipe that has ended; when all have, report the end of the process."""
         os.close(self._open.pop(name))
         if not self._open:
             self.pid = None

@@ -1,4 +1,4 @@
-"""What only the garbage collector would free."""
+"""Objects that only the garbage collector would free."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from twisted.python.failure import Failure
 
 
 def collect() -> None:
-    """Free all garbage: one collection leaves what a coroutine's `finally` kept."""
+    """Free all garbage: one collection leaves objects that a coroutine's `finally` has kept."""
     while gc.collect():
         pass
 
 
 @contextmanager
 def left_to_the_collector() -> Iterator[Counter[str]]:
-    """Run a block with the collector off; the counter has, after it, what it left in cycles.
+    """Run a block with the collector off; afterwards, the counter has the objects in cycles.
 
-    That is: objects of the gateway, Deferreds, failures, coroutines and generators, by type.
+    It counts objects of the gateway, Deferreds, failures, coroutines and generators, by type.
     """
     left: Counter[str] = Counter()
     collect()

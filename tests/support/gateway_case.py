@@ -1,4 +1,4 @@
-"""A gateway over in-memory PVs on a real port: what the tests of the second tier start from."""
+"""Base class of the tests of the second tier: a gateway over in-memory PVs on a real port."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.timing import allowed
 
 
 class MemoryGatewayTestCase(TestCase):
-    """Tests with a gateway of their own, whose PVs are `self.backend`'s."""
+    """Tests with their own gateway, whose PVs are in `self.backend`."""
 
     timeout = allowed(60)
 
     def setUp(self) -> None:
-        """Make the PVs' backend."""
+        """Create the backend."""
         self.backend = MemoryBackend()
 
     @inlineCallbacks
@@ -43,5 +43,5 @@ class MemoryGatewayTestCase(TestCase):
 
 
 def connect_all(fixture: GatewayFixture, number: int) -> Deferred[list[WebSocketTestClient]]:
-    """Fires with that many clients."""
+    """Fires with a number of clients."""
     return gatherResults([fixture.connect() for _ in range(number)])

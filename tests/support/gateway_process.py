@@ -26,14 +26,14 @@ PING_ID = "end"
 
 @attrs.frozen
 class Cost:
-    """What the gateway has taken."""
+    """The resources that the gateway has used."""
 
     stall: float
-    """Seconds of processor time in one iteration of its reactor, at most."""
+    """Maximum seconds of CPU time in one iteration of its reactor."""
     memory: int
     """Bytes that it has now."""
     lines: list[str]
-    """What it has logged."""
+    """Its log lines."""
 
 
 class GatewayProcess:
@@ -49,13 +49,13 @@ class GatewayProcess:
         self.port = int(self._read())
 
     def cost(self) -> Cost:
-        """What it has taken since the last time, once it has nothing more to do."""
+        """Return the cost since the last call, when the gateway is idle."""
         self._lines.write("\n")
         self._lines.flush()
         return Cost(**self._read())
 
     def end(self) -> None:
-        """End it."""
+        """Stop it."""
         self._lines.close()
         self._process.wait()
 
@@ -67,7 +67,7 @@ class GatewayProcess:
 
 
 class BlockingClient:
-    """A WebSocket client that sends any bytes, and reads or does not."""
+    """A WebSocket client that sends any bytes, with or without reading."""
 
     def __init__(self, port: int, reads: bool = True) -> None:
         self._socket = open_socket(port)
@@ -79,7 +79,7 @@ class BlockingClient:
         self._is_answered = False
 
     def send(self, data: bytes) -> None:
-        """Send it all and a ping, until that is answered or the gateway hangs up."""
+        """Send data and a ping, until the pong arrives or the gateway closes the connection."""
         self._is_answered = False
         ping = json.dumps({"action": "ping", "id": PING_ID}).encode()
         rest = memoryview(data + client_frame(ping))
@@ -101,13 +101,13 @@ class BlockingClient:
                 if readable and not self._receive():
                     return
                 if not readable and not writable and not self._reads:
-                    # It is not served any more; or not closed, as it reads nothing.
+                    # The gateway does not serve this client, or it does not read.
                     return
         except OSError:
-            pass  # Hung up on.
+            pass  # The gateway has closed the connection.
 
     def close(self) -> None:
-        """Be gone."""
+        """Close the connection."""
         self._socket.close()
 
     def _receive(self) -> bool:

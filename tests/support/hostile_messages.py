@@ -1,4 +1,4 @@
-"""What one client might send to harm a gateway: a list, and random ones made of its parts."""
+"""Messages that could harm a gateway: a list, and random combinations of its parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def text(**keys: Any) -> bytes:
 
 
 def filled(before: str, unit: str, after: str, size: int = MESSAGE) -> bytes:
-    """A message of a size, most of it a list of the same."""
+    """Return a message of a size, most of which is a list of equal elements."""
     number = (size - len(before) - len(after)) // (len(unit) + 1)
     return client_frame((before + ",".join([unit] * number) + after).encode())
 
@@ -33,7 +33,7 @@ def names(first: int, last: int, prefix: str = "n") -> list[str]:
 
 
 def connected(number: int = MANY) -> bytes:
-    """Requests that connect to many PVs."""
+    """Return requests that connect to many PVs."""
     return b"".join(
         text(action="connect", pvs=names(at, min(at + 5000, number)))
         for at in range(0, number, 5000)
@@ -41,7 +41,7 @@ def connected(number: int = MANY) -> bytes:
 
 
 def many_keys(_dice: random.Random) -> bytes:
-    """A ping with as many keys as fit."""
+    """Return a ping with as many keys as fit."""
     keys = ",".join(f'"k{number}":{number}' for number in range(60_000))
     return client_frame(f'{{"action":"ping",{keys}}}'.encode())
 
@@ -179,11 +179,11 @@ ANSWERED = {
     "bare names",
     "rates",
 }
-"""Of these, those with long answers: they wait in the gateway for who does not read."""
+"""Those with long replies, which are queued in the gateway for clients that do not read."""
 
 
 def random_attack(dice: random.Random) -> bytes:
-    """Some parts of attacks, put together and bent."""
+    """Return a combination of parts of attacks, with random changes."""
     data = b""
     for _ in range(dice.randrange(1, 4)):
         part = dice.choice(list((SINGLE | REPEATED).values()))(dice)

@@ -1,4 +1,4 @@
-"""Reads whole HTTP answers from the network."""
+"""Reads whole HTTP responses from the network."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ class HTTPReader(Protocol):
         """Why the connection ended; None while it is open."""
         self._ended: Deferred[HTTPReader] = Deferred()
 
-    def ask(self, data: bytes) -> Deferred[HTTPReader]:
-        """Send some bytes; fires with this when the connection has ended."""
+    def fetch(self, data: bytes) -> Deferred[HTTPReader]:
+        """Send some bytes; fires with this reader when the connection has ended."""
         cast(Any, self.transport).write(data)
         return self._ended
 
     @property
     def answer(self) -> Answer:
-        """What has come."""
+        """The received response."""
         return Answer.parse(self.data)
 
     def dataReceived(self, data: bytes) -> None:
-        """Overrides Protocol: keep it."""
+        """Overrides Protocol: store the data."""
         self.data += data
         if is_upgraded(self.data):
             cast(Any, self.transport).abortConnection()
 
     def connectionLost(self, reason: Any = None) -> None:
-        """Overrides Protocol: tell who waits."""
+        """Overrides Protocol: fire the Deferred of the request."""
         self.reason = reason.value
         self._ended.callback(self)
 
 
-def ask(
+def fetch(
     endpoint: IStreamClientEndpoint, data: bytes, protocol: type[HTTPReader] = HTTPReader
 ) -> Deferred[HTTPReader]:
     """Send some bytes to an endpoint; fires with the reader when the connection has ended."""
     connecting = cast("Deferred[Any]", endpoint.connect(Factory.forProtocol(protocol)))
-    return connecting.addCallback(lambda reader: reader.ask(data)).addTimeout(TIMEOUT, reactor)
+    return connecting.addCallback(lambda reader: reader.fetch(data)).addTimeout(TIMEOUT, reactor)
 
 
 def exchange(endpoint: IStreamClientEndpoint, data: bytes) -> Deferred[Answer]:
-    """Send some bytes to an endpoint; fires with the answer."""
-    return ask(endpoint, data).addCallback(lambda reader: reader.answer)
+    """Send some bytes to an endpoint; fires with the response."""
+    return fetch(endpoint, data).addCallback(lambda reader: reader.answer)

@@ -1,4 +1,4 @@
-"""HTTP requests and answers as bytes: what the gateway makes of them, apart from its own parser."""
+"""HTTP requests and responses as bytes, parsed independently of the gateway."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ END = b"\r\n\r\n"
 
 @attrs.frozen
 class Answer:
-    """An HTTP answer."""
+    """An HTTP response."""
 
     status: int
     """0 if the connection ended without an answer."""
@@ -29,7 +29,7 @@ class Answer:
 
     @classmethod
     def parse(cls, data: bytes) -> Answer:
-        """Return what came until the connection ended."""
+        """Return the response in the data until the end of the connection."""
         text = data.decode()
         head, _, body = text.partition("\r\n\r\n")
         first, *lines = head.split("\r\n")

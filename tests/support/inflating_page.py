@@ -1,4 +1,4 @@
-"""A page that reads compressed messages as RFC 7692 says, by zlib alone."""
+"""A page that reads compressed messages according to RFC 7692, with zlib only."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ COMPRESSED = 0xC1
 
 
 class InflatingPage(Page):
-    """Has agreed on compression; it inflates with the window that it told, and no larger."""
+    """A page with compression; it inflates with the negotiated window, not a larger one."""
 
     def __init__(self, agreed: Deflate) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class InflatingPage(Page):
         return self._payloads
 
     def take(self) -> list[Any]:
-        """The messages since the last time."""
+        """Return the messages since the last call."""
         messages = self.messages
         self._payloads.clear()
         return messages

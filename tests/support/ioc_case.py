@@ -1,4 +1,4 @@
-"""A real IOC with a gateway before it: what the tests of the third tier start from."""
+"""Base class of the tests of the third tier: a real IOC, and a gateway."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ from tests.support.timing import TIMEOUT, allowed
 
 
 class IOCTestCase(TestCase):
-    """Tests with records of their own, whose names start with `self.prefix`."""
+    """Tests with their own records, whose names start with `self.prefix`."""
 
     timeout = allowed(60)
 
     def setUp(self) -> None:
-        """Choose names and ports that no other test has."""
+        """Choose names and ports that no other test uses."""
         self.prefix = f"T{secrets.token_hex(4)}:"
         self.ports = free_ports()
 
     def see_own_ioc(self) -> None:
-        """Have Channel Access of this process see this test's IOC only, until the test ends."""
+        """Make Channel Access of this process find only this test's IOC, until the test ends."""
         set_environment(self, self.ports.client_environment())
 
     @inlineCallbacks
     def borrow_ioc(self, records: str) -> Generator[Deferred[Any], Any, Shell]:
-        """An IOC that the tests of this class share; the records are this test's alone."""
+        """Return an IOC that the tests of this class share; only this test uses the records."""
         ioc: SharedIOC = yield deferToThread(shared_ioc, type(self), records)
         self.prefix = yield deferToThread(ioc.lend)
         self.ports = ioc.ports
@@ -48,7 +48,7 @@ class IOCTestCase(TestCase):
     def start_ioc(
         self, records: str, ports: CAPorts | None = None, access: str | None = None
     ) -> Generator[Deferred[Any], Any, SoftIOC]:
-        """Run an IOC of this test's own, with records whose names start with $(P)."""
+        """Run an IOC for this test only, with records whose names start with $(P)."""
         database = Path(self.mktemp())
         database.parent.mkdir(parents=True, exist_ok=True)
         database.write_text(records, errors="surrogateescape")
@@ -61,7 +61,7 @@ class IOCTestCase(TestCase):
 
     @inlineCallbacks
     def kill_ioc(self, ioc: SoftIOC) -> Generator[Deferred[Any], Any, None]:
-        """End an IOC as a crash would; its ports are free after."""
+        """Kill an IOC, as in a crash; its ports are free afterwards."""
         ended = ioc.when_ended()
         ioc.kill()
         yield ended
@@ -70,7 +70,7 @@ class IOCTestCase(TestCase):
     def start_gateway(
         self, settings: GatewaySettings | None = None
     ) -> Generator[Deferred[Any], Any, GatewayFixture]:
-        """Run a gateway that sees this test's IOC only."""
+        """Run a gateway that finds only this test's IOC."""
         fixture = GatewayFixture(reactor, settings, ports=self.ports)
         self.addCleanup(fixture.stop)
         yield fixture.start()
@@ -86,14 +86,14 @@ class IOCTestCase(TestCase):
         return client
 
     def subscribe(self, client: WebSocketTestClient, *names: str) -> None:
-        """Have a client connect to records of this test."""
+        """Subscribe a client to records of this test."""
         for name in names:
             client.send({"action": "connect", "pv": self.prefix + name})
 
 
 @inlineCallbacks
 def until_true(condition: Callable[[], bool]) -> Generator[Deferred[Any], Any, None]:
-    """Fires when a condition holds that nobody tells of; fails if it never does."""
+    """Fires when a condition is true, which is polled; fails after a timeout."""
     deadline = reactor.seconds() + TIMEOUT
     while not condition():
         if reactor.seconds() > deadline:
@@ -103,7 +103,7 @@ def until_true(condition: Callable[[], bool]) -> Generator[Deferred[Any], Any, N
 
 @inlineCallbacks
 def subscription_counts(ioc: Shell) -> Generator[Deferred[Any], Any, dict[str, int]]:
-    """Of each name that the IOC serves, how many subscriptions it has (`casr`).
+    """Return the number of subscriptions for each name that the IOC serves (`casr`).
 
     Fails if one client has two channels of a name.
     """

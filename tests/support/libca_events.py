@@ -1,4 +1,4 @@
-"""Events as libca passes them, and a reactor that reads the file descriptor of an intake."""
+"""Events like those of libca, and a reactor that reads the file descriptor of an intake."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pycawamp.pv.ca import libca
 from tests.support.memory_gateway import SteppingReactor
 
 DBR_TIME_DOUBLE = 20
-HEADER, WIDTH, MOST = 16, 8, 3
+HEADER, WIDTH, MAX_COUNT = 16, 8, 3
 
 
 def event_args(
     number: int, raw: bytes, dbr_type: int = DBR_TIME_DOUBLE, count: int = 1, status: int = 1
 ) -> libca.EventArgs:
-    """What libca hands to the callback."""
-    buffer = create_string_buffer(raw, len(raw) + HEADER + MOST * WIDTH)
+    """Return the argument that libca passes to the callback."""
+    buffer = create_string_buffer(raw, len(raw) + HEADER + MAX_COUNT * WIDTH)
     args = libca.EventArgs()
     args.usr, args.type, args.count, args.status = number, dbr_type, count, status
     args.dbr = ctypes_cast(buffer, c_void_p).value
@@ -38,10 +38,10 @@ class PollingReactor(SteppingReactor):
         self.readers.append(reader)
 
     def removeReader(self, reader: Any) -> None:
-        """Wait for it no more."""
+        """Stop waiting for a file descriptor."""
         self.readers.remove(reader)
 
     def poll(self) -> None:
-        """Have those that are readable read in the next iteration."""
+        """Make the readable ones be read in the next iteration."""
         for reader in select(self.readers, [], [], 0)[0]:
             self.callFromThread(reader.doRead)

@@ -1,4 +1,4 @@
-"""Which objects exist."""
+"""Counts of existing objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.garbage import collect
 
 
 def fanout_objects() -> Counter[str]:
-    """What lives of pycawamp.fanout in this process, by class."""
+    """Return the number of objects of pycawamp.fanout in this process, by class."""
     collect()
     kinds = (type(each) for each in gc.get_objects())
     return Counter(

@@ -13,11 +13,11 @@ from pycawamp.config.settings import GatewaySettings
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.testing import GatewayFixture, WebSocketTestClient
 from tests.support.timing import allowed
-from tests.support.version2_case import ANYONE, ask
+from tests.support.version2_case import ANYONE, send_request
 
 
 class LocalTestCase(TestCase):
-    """Tests with a gateway of their own."""
+    """Tests with their own gateway."""
 
     timeout = allowed(60)
     policy = ANYONE
@@ -36,6 +36,6 @@ class LocalTestCase(TestCase):
 
     @inlineCallbacks
     def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
-        """What a PV holds, or the error."""
-        reply = yield ask(client, "get", pv=name)
+        """Fires with the value of a PV, or the error."""
+        reply = yield send_request(client, "get", pv=name)
         return reply.get("value", reply.get("message"))

@@ -1,4 +1,4 @@
-"""What is logged, as a list."""
+"""Log events as a list."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ COST = 4
 
 
 def entry(user: str, password: str = PASSWORD) -> str:
-    """A line of a password file, at bcrypt's lowest cost."""
+    """Return a line of a password file, with bcrypt's lowest cost."""
     return f"{user}:{bcrypt.hashpw(password.encode(), bcrypt.gensalt(COST)).decode()}\n"
 
 

@@ -1,4 +1,4 @@
-"""A Channel Access server that says what a test has it say, true or not."""
+"""A Channel Access server that sends whatever a test specifies, valid or not."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pycawamp.pv.values import FieldType
 VERSION, EVENT_ADD, WRITE, SEARCH, ERROR, READ_NOTIFY = 0, 1, 4, 6, 11, 15
 CREATE_CHAN, WRITE_NOTIFY, ACCESS_RIGHTS = 18, 19, 22
 MINOR = 13
-"""Of Channel Access 4.13: the first that knows a count of 0, for as many as there are."""
+"""Channel Access 4.13, the first version with a count of 0 for the current number of elements."""
 TIME, CTRL = 14, 28
-"""What to add to a native type's number for its DBR_TIME and DBR_CTRL types."""
+"""Offsets from a native type's number to its DBR_TIME and DBR_CTRL types."""
 
 _HEADER = Struct(">HHHHII")
 _PADDING = {
@@ -47,7 +47,7 @@ _CODES = {
 def message(
     command: int, payload: bytes = b"", data_type: int = 0, count: int = 0, *numbers: int
 ) -> bytes:
-    """One message; `numbers` are its last two fields. Large ones get the long header."""
+    """Return a message; `numbers` are its last two fields. Large ones get the long header."""
     payload += b"\0" * (-len(payload) % 8)
     if len(payload) < 0xFFFF and count < 0xFFFF:
         return _HEADER.pack(command, len(payload), data_type, count, *numbers) + payload
@@ -56,19 +56,19 @@ def message(
 
 
 def time_bytes(field_type: FieldType, *values: Any) -> bytes:
-    """The payload of a DBR_TIME message: no alarm, one second after the EPICS epoch."""
+    """Return the payload of a DBR_TIME message: no alarm, one second after the EPICS epoch."""
     head = pack(">hhII", 0, 0, 1, 0) + bytes(_PADDING[field_type])
     return head + pack(f">{_CODES[field_type] * len(values)}", *values)
 
 
 def control_bytes(units: bytes = b"mm", precision: int = 1) -> bytes:
-    """The payload of a DBR_CTRL_DOUBLE message."""
+    """Return the payload of a DBR_CTRL_DOUBLE message."""
     return pack(">hhh2x8s9d", 0, 0, precision, units, *range(9))
 
 
 @attrs.frozen
 class Request:
-    """What a client asks of a channel."""
+    """A client's request for a channel."""
 
     command: int
     data_type: int
@@ -79,7 +79,7 @@ class Request:
 
     @property
     def is_control(self) -> bool:
-        """Whether it asks for units and limits."""
+        """Whether it requests units and limits."""
         return self.data_type >= CTRL
 
     def answer(
@@ -90,7 +90,7 @@ class Request:
         data_type: int | None = None,
         count: int = 1,
     ) -> None:
-        """Send an answer; may be called again for each event of a subscription."""
+        """Send a reply; may be called again for each event of a subscription."""
         sent = self.data_type if data_type is None else data_type
         self.send(message(self.command, payload, sent, count, status, self.id))
 
@@ -102,13 +102,13 @@ class Request:
 
 @attrs.define
 class LyingPV:
-    """What the server says of one name."""
+    """The replies of the server for one name."""
 
     type: FieldType = FieldType.DOUBLE
     count: int = 1
     rights: int = 3
     type_number: int | None = None
-    """What it is told as, if not as its type."""
+    """The type in replies, if it is not the actual type."""
     answer: Callable[[Request], None] = lambda _: None
     """Called with each request to read, write or subscribe."""
     requests: list[Request] = attrs.Factory(list)
@@ -116,12 +116,14 @@ class LyingPV:
 
     def events(self, control: bool = False) -> Request:
         """The newest subscription, to the value or to units and limits."""
-        wanted = (EVENT_ADD, control)
-        return [each for each in self.requests if (each.command, each.is_control) == wanted][-1]
+        expected_command = (EVENT_ADD, control)
+        return [
+            each for each in self.requests if (each.command, each.is_control) == expected_command
+        ][-1]
 
 
 class CAServer:
-    """Serves some names, with answers that need not be true, to whoever looks on its ports."""
+    """Serves some names, with replies that may be invalid, on its ports."""
 
     def __init__(self, reactor: Any, ports: CAPorts, **pvs: LyingPV) -> None:
         self.pvs = pvs
@@ -141,7 +143,7 @@ class CAServer:
         ]
 
     def stop(self) -> Deferred[Any]:
-        """Listen no more; fires when the ports are free."""
+        """Stop listening; fires when the ports are free."""
         return gatherResults([maybeDeferred(port.stopListening) for port in self._listening])
 
 
@@ -153,7 +155,7 @@ class _Searches(DatagramProtocol):
         self._port = port
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Answer for the names that are served."""
+        """Reply to searches for names that are served."""
         while len(datagram) >= _HEADER.size:
             command, size, _, _, cid, _ = _HEADER.unpack_from(datagram)
             body, datagram = datagram[16 : 16 + size], datagram[16 + size :]
@@ -168,13 +170,13 @@ class _Circuit(Protocol):
     """One client."""
 
     def connectionMade(self) -> None:
-        """Say which version is spoken."""
+        """Send the version of the protocol."""
         self._data = b""
         self._channels: dict[int, LyingPV] = {}
         self._send(message(VERSION, b"", 0, MINOR, 0, 0))
 
     def dataReceived(self, data: bytes) -> None:
-        """Attend to whole messages."""
+        """Handle complete messages."""
         self._data += data
         while len(self._data) >= _HEADER.size:
             command, size, data_type, count, *numbers = _HEADER.unpack_from(self._data)

@@ -1,4 +1,4 @@
-"""A pvAccess server with each PV whose name begins with x; it answers as a test wants it to."""
+"""A pvAccess server for all PVs whose names begin with x; a test sets its replies."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ TYPE = Structure("epics:nt/NTScalar:1.0", (("value", Scalar(DOUBLE)),))
 
 
 def failed(words: str) -> bytes:
-    """A status that says why a request failed."""
+    """Return the status of a failed request, with the reason."""
     return b"\x02" + text(words, LITTLE) + text("", LITTLE)
 
 
 class LyingPVAServer:
     """Serves names that begin with x; `value` is 1.5 in all updates.
 
-    The statuses and the description of the type are sent as they are, whatever they are;
-    `update` in place of an update's payload, `greeting` before all else.
+    The statuses and the description of the type are sent as they are, valid or not;
+    `update` replaces the payload of an update, and `greeting` is sent first.
     """
 
     def __init__(self, ports: PVAPorts) -> None:
@@ -47,7 +47,7 @@ class LyingPVAServer:
         self.connections = 0
         """How many have been made."""
         self.created = 0
-        """How many channels have been asked for."""
+        """The number of requested channels."""
         self._listening: list[Any] = []
         self.open_connections: list[_Connection] = []
 
@@ -59,7 +59,7 @@ class LyingPVAServer:
         ]
 
     def stop(self) -> Deferred[Any]:
-        """End."""
+        """Stop."""
         for connection in self.open_connections:
             connection.transport.abortConnection()  # type: ignore[union-attr]
         return gatherResults([maybeDeferred(each.stopListening) for each in self._listening])
@@ -72,7 +72,7 @@ class _Factory(ServerFactory):
         self._server = server
 
     def buildProtocol(self, addr: Any) -> Protocol:
-        """Take a connection."""
+        """Accept a connection."""
         return _Connection(self._server)
 
 
@@ -83,7 +83,7 @@ class _Searches(DatagramProtocol):
         self._server = server
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Have the names that begin with x."""
+        """Reply to searches for names that begin with x."""
         found = messages.first_datagram_message(datagram)
         assert found is not None
         reader, order = found.reader, self._server.order
@@ -108,7 +108,7 @@ class _Connection(Protocol):
         self._receiver = Receiver()
 
     def connectionMade(self) -> None:
-        """Speak first."""
+        """Send the first message."""
         self._server.connections += 1
         self._server.open_connections.append(self)
         order = self._server.order
@@ -121,7 +121,7 @@ class _Connection(Protocol):
         )
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer."""
+        """Reply to messages."""
         for message in self._receiver.feed(data):
             self._answer(message)
 

@@ -1,8 +1,8 @@
 """A gateway that reports its cost: `python -m tests.support.measured_gateway OPTION...`.
 
-It prints its port, and then, for each line that it reads, what it took since the line before, once
-it has nothing more to do. Its processor time is measured, not the clock: what other processes do
-meanwhile does not count.
+It prints its port and then, for each line that it reads, its cost since the previous line, when
+it is idle. CPU time is measured, not wall-clock time, so that other processes have no influence
+on it.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ LONG = 600_000
 TEXTS = 20_000
 """Elements of the array of strings."""
 TICK = 0.002
-"""Seconds between two looks at what was used."""
+"""Seconds between two checks of the used CPU time."""
 IDLE = 0.001
-"""Seconds of processor time between two looks, at most, if there is nothing to do."""
+"""Maximum seconds of CPU time between two checks while it is idle."""
 QUIET = 5
-"""So many times in a row."""
+"""Number of consecutive checks."""
 PATIENCE = 10_000
-"""Looks until it tells all the same."""
+"""Number of checks after which it reports in any case."""
 STATES = tuple(f"state {number}" for number in range(16))
 
 
 class Meter(LineReceiver):
-    """Measures, and tells it."""
+    """Measures, and reports the results."""
 
     delimiter = b"\n"
 
@@ -55,23 +55,23 @@ class Meter(LineReceiver):
         self._last = time.thread_time()
         self._lines: list[str] = []
         self._quiet = 0
-        self._asked: int | None = None
+        self._next: int | None = None
 
     def connectionMade(self) -> None:
-        """Begin."""
+        """Start measuring."""
         LoopingCall(self._tick).start(TICK)
         globalLogPublisher.addObserver(cast(ILogObserver, self._logged))
 
     def lineReceived(self, _line: bytes) -> None:
-        """Have it told what was measured since the last time."""
-        self._asked = self._quiet = 0
+        """Report the cost since the last time, when idle."""
+        self._next = self._quiet = 0
 
-    def _tell(self) -> None:
+    def _send(self) -> None:
         report = {"stall": self._stall, "memory": resident(), "lines": self._lines}
         self.sendLine(json.dumps(report).encode())
         self._stall = 0.0
         self._lines = []
-        self._asked = None
+        self._next = None
 
     def connectionLost(self, _reason: Any = None) -> None:
         """End with the test."""
@@ -82,10 +82,10 @@ class Meter(LineReceiver):
         used, self._last = now - self._last, now
         self._stall = max(self._stall, used)
         self._quiet = self._quiet + 1 if used < IDLE else 0
-        if self._asked is not None:
-            self._asked += 1
-            if self._quiet >= QUIET or self._asked >= PATIENCE:
-                self._tell()
+        if self._next is not None:
+            self._next += 1
+            if self._quiet >= QUIET or self._next >= PATIENCE:
+                self._send()
 
     def _logged(self, event: LogEvent) -> None:
         if event["log_level"].name != "debug":
@@ -93,13 +93,13 @@ class Meter(LineReceiver):
 
 
 def resident() -> int:
-    """Bytes of memory that this process has."""
+    """Return the resident memory of this process in bytes."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def backend_to_attack() -> MemoryBackend:
-    """The PVs."""
+    """Return a backend with the PVs."""
     backend = MemoryBackend()
     backend.add("X", 1.5)
     backend.add("doubles", np.zeros(LONG))

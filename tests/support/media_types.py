@@ -1,4 +1,4 @@
-"""The media types of what the gateway serves."""
+"""The media types of the gateway's files."""
 
 from __future__ import annotations
 

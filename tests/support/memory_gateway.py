@@ -1,4 +1,4 @@
-"""A gateway without sockets, EPICS or real time: what the tests of the first tier start from."""
+"""Base of the tests of the first tier: a gateway without sockets, EPICS and real time."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ LINGER = 10.0
 
 
 class SteppingReactor(Clock):
-    """A clock that also takes calls from threads, and counts them."""
+    """A clock that also accepts calls from threads, and counts them."""
 
     def __init__(self) -> None:
         super().__init__()
         self.wakes = 0
 
     def callFromThread(self, function: Callable[..., Any], *args: Any) -> None:
-        """Have a call made at the next turn."""
+        """Schedule a call for the next iteration."""
         self.wakes += 1
         self.callLater(0, function, *args)
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass within a call, as work does."""
+        """Advance the time within a call, like work."""
         self.rightNow += seconds
 
     def flush_cycle(self) -> None:
-        """Make the calls that are due, and those that they make due."""
+        """Make the calls that are due, including those that they schedule."""
         self.advance(0)
 
 
 @implementer(IWriter)
 class Page:
-    """A browser's page: takes whole frames, as a socket does, and reads them."""
+    """A browser's page: accepts complete frames, like a socket, and parses them."""
 
     backlog = 0
     framing = WEBSOCKET
@@ -65,7 +65,7 @@ class Page:
         self.writes: list[bytes] = []
 
     def write(self, data: bytes) -> None:
-        """Take frames."""
+        """Accept frames."""
         self.writes.append(data)
 
     @property
@@ -79,14 +79,14 @@ class Page:
         return [json.loads(payload) for payload in self.payloads]
 
     def take(self) -> list[Any]:
-        """The messages since the last time."""
+        """Return the messages since the last call."""
         messages = self.messages
         self.writes.clear()
         return messages
 
 
 class MemoryGateway:
-    """Sessions over in-memory PVs, on a clock that the test moves."""
+    """Sessions over in-memory PVs, with a clock that the test advances."""
 
     def __init__(
         self,
@@ -116,72 +116,72 @@ class MemoryGateway:
         )
 
     def open(self) -> tuple[Session, Page]:
-        """One client more."""
+        """Open a session for another client."""
         page = Page()
         return self.sessions.open(page, Peer("test"), VERSION_1), page
 
     def flush_cycle(self) -> None:
-        """End the reactor's turn."""
+        """End the reactor iteration."""
         self.clock.flush_cycle()
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.clock.advance(seconds)
 
 
-def ask(session: Session, action: str, pv: str, **more: Any) -> None:
-    """Send a session a request."""
+def send_request(session: Session, action: str, pv: str, **more: Any) -> None:
+    """Send a request to a session."""
     session.receive(json.dumps({"action": action, "pv": pv, **more}).encode())
 
 
 @implementer(ISink)
 class SinkRecorder:
-    """A sink that keeps what it heard."""
+    """A sink that records all calls."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, Any]] = []
 
     def metadata(self, metadata: Metadata) -> None:
-        """Hear what a channel says of itself."""
+        """Record metadata of the channel."""
         self.received.append(("metadata", metadata))
 
     def connection(self, connected: bool) -> None:
-        """Hear that a channel connected or was lost."""
+        """Record that the channel connected or was lost."""
         self.received.append(("connection", connected))
 
     def refused(self, reason: str) -> None:
-        """Hear that the IOC does not send the value."""
+        """Record that the IOC does not send the value."""
         self.received.append(("refused", reason))
 
     def reading(self, reading: Reading) -> None:
-        """Hear one update."""
+        """Record an update."""
         self.received.append(("reading", reading.value))
 
     def overloaded(self) -> None:
-        """Hear that no values will come."""
+        """Record that there will be no values."""
         self.received.append(("overloaded", None))
 
 
 @implementer(ISubscriber)
 class Listener:
-    """A subscriber that keeps what it heard."""
+    """A subscriber that records all calls."""
 
     def __init__(self) -> None:
         self.received: list[tuple[str, str, Any]] = []
 
     def metadata(self, pv: PVState, metadata: Metadata) -> None:
-        """Hear what a PV says of itself."""
+        """Record metadata of the PV."""
         self.received.append(("metadata", pv.name, metadata))
 
     def connection(self, pv: PVState, connected: bool) -> None:
-        """Hear that a PV connected or was lost."""
+        """Record that the PV connected or was lost."""
         self.received.append(("connection", pv.name, connected))
 
     def reading(self, pv: PVState, reading: Reading) -> None:
-        """Hear one update."""
+        """Record an update."""
         self.received.append(("reading", pv.name, reading.value))
 
     def take(self) -> list[tuple[str, str, Any]]:
-        """What it heard since the last time, but for metadata."""
+        """Return the calls since the last time, except for metadata."""
         received, self.received = self.received, []
         return [each for each in received if each[0] != "metadata"]

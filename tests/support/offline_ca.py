@@ -1,4 +1,4 @@
-"""Channel Access without a network: the test says what libca tells."""
+"""Channel Access without a network: the test makes libca's callbacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class OfflineCA:
         intake = compiled(limits) if is_compiled else None
         self.inbox = Inbox(clock, after_slice, limits, intake)
         self.inbox.open()
-        # Never started: nothing is asked of libca.
+        # Never started, so libca is not called.
         self.backend = CABackend(clock, self.inbox)
 
     @property
@@ -35,7 +35,7 @@ class OfflineCA:
         return {channel.name: channel for channel in self.backend.registry.channels.values()}
 
     def connect(self, name: str, native: Metadata) -> None:
-        """Libca has connected a channel, of another type perhaps."""
+        """Report that libca has connected a channel, possibly with another type."""
         channel = self.channels[name]
         callbacks, registry = self.backend.callbacks, self.backend.registry
         before: tuple[Monitor, ...] = channel.at_libca.monitors
@@ -50,14 +50,14 @@ class OfflineCA:
         self.inbox.post(channel.set_access, (native.read_access, True))
 
     def event(self, name: str, raw: bytes, count: int, which: int, status: int = 1) -> None:
-        """Libca has an event of the value (-1) or the properties (0)."""
+        """Report an event of libca for the value (-1) or the properties (0)."""
         monitor = self.channels[name].at_libca.monitors[which]
         args = event_args(monitor.key, raw, monitor.type, count, status)
         self.backend.callbacks.event(args)
         self.clock.poll()
 
     def post(self, name: str, method: str, news: Any) -> None:
-        """Tell a channel what comes otherwise than by events."""
+        """Post a call to a channel that is not an event."""
         self.inbox.post(getattr(self.channels[name], method), news)
 
     def end(self) -> None:

@@ -1,4 +1,4 @@
-"""A backend in memory whose gets are answered when a test says so."""
+"""A backend in memory whose gets finish when a test says so."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pycawamp.pv.values import Reading
 
 
 class Pending(MemoryBackend):
-    """PVs whose IOC answers a get when it is told to."""
+    """PVs with pending gets."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[tuple[str, Deferred[Reading]]] = []
+        self.pending: list[tuple[str, Deferred[Reading]]] = []
 
     def get(self, name: str) -> Deferred[Reading]:
-        """Ask."""
+        """Add a pending get."""
         answer: Deferred[Reading] = Deferred()
-        self.asked.append((name, answer))
+        self.pending.append((name, answer))
         return answer
 
     def answer(self) -> None:
-        """Answer the oldest."""
-        name, answer = self.asked.pop(0)
+        """Finish the oldest pending get."""
+        name, answer = self.pending.pop(0)
         super().get(name).chainDeferred(answer)
 
     def remove(self, name: str) -> None:
-        """Make a PV disappear: who asked for it is told."""
+        """Remove a PV: its pending gets fail."""
         super().remove(name)
-        asked, self.asked = self.asked, []
-        for _, answer in asked:
+        pending, self.pending = self.pending, []
+        for _, answer in pending:
             answer.errback(NotConnectedError("the IOC was lost"))

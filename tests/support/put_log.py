@@ -10,5 +10,5 @@ FIELDS = re.compile(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
 def fields(line: str) -> dict[str, Any]:
-    """What a line of the log says."""
+    """Return the fields of a line of the log."""
     return {key: json.loads(text) for key, text in FIELDS.findall(line)}

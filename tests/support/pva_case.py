@@ -1,4 +1,4 @@
-"""Real pvAccess servers on loopback, and what they and clients of them need."""
+"""Real pvAccess servers on the loopback interface, and their environment."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANYONE = Policy(puts=True, writers=Writers.ANYONE)
 
 @implementer(ISink)
 class RecordingSink:
-    """Keeps what a channel tells, as tuples of the call's name and argument."""
+    """Records the calls of a channel, as tuples of name and argument."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, Any]] = []
@@ -41,7 +41,7 @@ class RecordingSink:
 
     @property
     def readings(self) -> list[Reading]:
-        """The updates that came."""
+        """The received updates."""
         return [argument for call, argument in self.calls if call == "reading"]
 
     @property
@@ -51,13 +51,13 @@ class RecordingSink:
         return received[-1]
 
     def until(self, call: str, fits: Any = lambda _: True) -> Deferred[Any]:
-        """Fires with the argument of the next call with the name that fits, in their order."""
+        """Fires with the argument of the next matching call with this name, in order."""
         found: Deferred[Any] = Deferred()
         self._waiting = ((call, fits), found)
         found.addTimeout(
             3 * TIMEOUT, reactor, lambda *_: self._fail(f"no {call}; the last: {self.calls[-5:]}")
         )
-        self._look()
+        self._check()
         return found
 
     def _fail(self, text: str) -> None:
@@ -65,14 +65,14 @@ class RecordingSink:
 
     def _take(self, call: str, argument: Any) -> None:
         self.calls.append((call, argument))
-        self._look()
+        self._check()
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         while self._waiting is not None and self._position < len(self.calls):
             call, argument = self.calls[self._position]
             self._position += 1
-            (wanted, fits), found = self._waiting
-            if call == wanted and fits(argument):
+            (expected_call, fits), found = self._waiting
+            if call == expected_call and fits(argument):
                 self._waiting = None
                 found.callback(argument)
 
@@ -93,7 +93,7 @@ class RecordingSink:
 
 
 class PVATestCase(TestCase):
-    """Tests with servers of their own."""
+    """Tests with their own servers."""
 
     timeout = allowed(120)
     is_compiled = True
@@ -107,7 +107,7 @@ class PVATestCase(TestCase):
     def serve(
         self, *lines: str, ports: PVAPorts | None = None, **variables: str
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        """Serve PVs of p4p, which these lines add; `variables` are of the server's environment."""
+        """Serve PVs of p4p, which these lines add, with environment variables of the server."""
         server: PVAServer = yield self._start(ports, "shared", **variables)
         for line in lines:
             yield server.run(line)
@@ -121,7 +121,7 @@ class PVATestCase(TestCase):
         ports: PVAPorts | None = None,
         access: str = "",
     ) -> Generator[Deferred[Any], Any, PVAServer]:
-        """Serve records by QSRV 2, or by QSRV 1 (`ioc1`), with an access security file or none."""
+        """Serve records by QSRV 2 or QSRV 1 (`ioc1`), optionally with an access security file."""
         files = [self._file(text) for text in (records, access) if text]
         server: PVAServer = yield self._start(ports, kind, *files)
         return server
@@ -142,7 +142,7 @@ class PVATestCase(TestCase):
         return server
 
     def start_backend(self, *others: PVAPorts, **variables: str) -> PVABackend:
-        """Run a backend that sees this test's servers only."""
+        """Run a backend that finds only this test's servers."""
         set_environment(self, {**self.ports.client_environment(*others), **variables})
         limits = InboxLimits()
         intake = _fast.load().intake(reactor, limits) if self.is_compiled else None
@@ -160,7 +160,7 @@ class PVATestCase(TestCase):
         policy: Policy = ANYONE,
         with_channel_access: bool = False,
     ) -> Generator[Deferred[Any], Any, GatewayFixture]:
-        """Run a gateway that sees this test's servers only."""
+        """Run a gateway that finds only this test's servers."""
         set_environment(self, self.ports.client_environment())
         backend = None if with_channel_access else MemoryBackend()
         ports = free_ports() if with_channel_access else None

@@ -8,7 +8,7 @@ from pycawamp.pv.pva.wire import LITTLE, Order
 
 
 def message(command: int, payload: bytes, order: Order = LITTLE, flags: int = 0x40) -> bytes:
-    """A message of a server."""
+    """Return a message of a server."""
     return struct.pack(f"{order.sign}BBBBI", 0xCA, 2, flags | order.flag, command, len(payload)) + (
         payload
     )

@@ -1,4 +1,4 @@
-"""A browser before a gateway before a pvAccess server."""
+"""Base class of tests of pages with a pvAccess server."""
 
 from __future__ import annotations
 

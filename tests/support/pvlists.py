@@ -1,4 +1,4 @@
-"""PV lists, and what they make of a name."""
+"""PV lists, and their decisions about names."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pycawamp.access.syntax import Syntax
 HOST = "192.0.2.1"
 
 
-def lines(*said: str, syntax: Syntax | None = Syntax.PCRE_NEG) -> PVList:
-    return parse_pvlist("\n".join(said), "f", syntax)
+def lines(*texts: str, syntax: Syntax | None = Syntax.PCRE_NEG) -> PVList:
+    return parse_pvlist("\n".join(texts), "f", syntax)
 
 
 def real(pvlist: PVList, name: str, host: str = HOST, host_name: str | None = None) -> str | None:

@@ -8,7 +8,7 @@ from pycawamp.bus.messages import RecordKind, scalars, sections
 
 
 class Bus:
-    """Takes the place of a NATS client: keeps what is published."""
+    """Takes the place of a NATS client, and records published messages."""
 
     is_congested = False
     max_payload = 2**20
@@ -17,12 +17,12 @@ class Bus:
         self.bursts: dict[str, list[bytes]] = {}
 
     def publish(self, subject: str, *parts: bytes, reply: str = "") -> bool:
-        """Keep a message."""
+        """Record a message."""
         self.bursts.setdefault(subject, []).append(b"".join(parts))
         return True
 
     def received(self, subject: str) -> list[Any]:
-        """The values and states that an edge was sent."""
+        """Return the values and states that were sent to an edge."""
         found: list[Any] = []
         for message in self.bursts.get(subject, ()):
             for place, record in sections(message):

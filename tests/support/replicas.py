@@ -24,11 +24,11 @@ HAPROXY = shutil.which("haproxy") or shutil.which("haproxy", path="/usr/sbin")
 NODE = shutil.which("node")
 RECORD = 'record(calc, "$(P)N") { field(SCAN, ".1 second") field(CALC, "VAL+1") }'
 SLACK = 1.0
-"""Seconds that a busy machine may take longer."""
+"""Additional seconds for a busy machine."""
 
 
 class Watcher(Listener):
-    """A page that watches a counter: notes when updates came."""
+    """A page with a counter, which records the times of updates."""
 
     def __init__(self) -> None:
         self.values: list[float] = []
@@ -36,7 +36,7 @@ class Watcher(Listener):
         self._last = reactor.seconds()
 
     def update(self, name: str, update: Update) -> None:
-        """Take an update of the client."""
+        """Handle an update of the client."""
         self.take(float(cast(float, update.value)))
 
     def take(self, value: float) -> None:
@@ -48,18 +48,18 @@ class Watcher(Listener):
         self.values.append(value)
 
     def start_again(self) -> None:
-        """Forget the gaps so far."""
+        """Discard the gaps so far."""
         self.longest_gap = 0.0
 
     def until_more(self, number: int) -> Deferred[None]:
-        """Fires when it has seen that many more updates."""
-        wanted = len(self.values) + number
-        waiting: Deferred[None] = until_true(lambda: len(self.values) >= wanted)
+        """Fires when it has received this number of additional updates."""
+        total = len(self.values) + number
+        waiting: Deferred[None] = until_true(lambda: len(self.values) >= total)
         return waiting
 
 
 class Replica:
-    """One gateway, at a port that stays the same when it is started again."""
+    """One gateway, on a port that stays the same when it is started again."""
 
     def __init__(self, case: ReplicaTestCase, port: int) -> None:
         self.port = port
@@ -78,9 +78,9 @@ class Replica:
 
     @property
     def clients(self) -> int:
-        """How many clients it has."""
-        said = "\n".join(self.run.lines)
-        return said.count("] Connected: ") - said.count("] Disconnected: ")
+        """The number of its clients."""
+        output = "\n".join(self.run.lines)
+        return output.count("] Connected: ") - output.count("] Disconnected: ")
 
 
 class ReplicaTestCase(TwistdTestCase):
@@ -88,20 +88,20 @@ class ReplicaTestCase(TwistdTestCase):
 
     timeout = allowed(240)
     takes_clients = "is ready"
-    """What a gateway says when it can be used."""
+    """The log line of a gateway that is ready."""
 
     def balancer(self, front: int) -> list[str]:
-        """The command that runs a load balancer at a port of the loopback interface."""
+        """Return the command that runs a load balancer on a port of the loopback interface."""
         raise NotImplementedError
 
     def options(self, port: int) -> list[str]:
-        """Further options of the gateway at a port."""
+        """Return further options of the gateway on a port."""
         del port
         return []
 
     @inlineCallbacks
     def start(self) -> Any:
-        """Have the IOC, the gateways, the load balancer and the pages."""
+        """Start the IOC, the gateways, the load balancer and the pages."""
         yield self.start_ioc(RECORD)
         self.replicas = [Replica(self, port) for port in (free_port(), free_port())]
         for replica in self.replicas:
@@ -121,7 +121,7 @@ class ReplicaTestCase(TwistdTestCase):
             page.start_again()
 
     def configuration(self, name: str, documented: str, front: int) -> str:
-        """A configuration of contrib/ with the ports of this test."""
+        """Return a configuration of contrib/ with the ports of this test."""
         text = (ROOT / "contrib" / name).read_text()
         for port, ours in (
             (documented, f"127.0.0.1:{front}"),
@@ -133,13 +133,13 @@ class ReplicaTestCase(TwistdTestCase):
         return text
 
     def write(self, text: str) -> str:
-        """A file with this in it; its path."""
+        """Write a file; return its path."""
         path = Path(self.mktemp()).absolute()
         path.write_text(text)
         return str(path)
 
     def open_page(self) -> Watcher:
-        """A page of the Python client."""
+        """Return a page of the Python client."""
         watcher = Watcher()
         client = GatewayClient(reactor, self.url)
         self.addCleanup(client.close)
@@ -147,7 +147,7 @@ class ReplicaTestCase(TwistdTestCase):
         return watcher
 
     def javascript_page(self, node: str) -> Watcher:
-        """A page of the JavaScript client."""
+        """Return a page of the JavaScript client."""
         watcher = Watcher()
         run = self.twistd()
         run.run([node, str(ROOT / "js" / "support" / "watch.js"), self.url, f"{self.prefix}N"])
@@ -156,7 +156,7 @@ class ReplicaTestCase(TwistdTestCase):
 
     @inlineCallbacks
     def assert_go_on(self, gap: float) -> Any:
-        """All pages see updates, in order, and none waited for longer."""
+        """Assert that all pages get updates, in order, without a longer pause."""
         yield gatherResults([page.until_more(5) for page in self.pages])
         for page in self.pages:
             self.assertEqual(page.values, sorted(page.values))
@@ -174,8 +174,8 @@ class HAProxyTestCase(ReplicaTestCase):
 
     @inlineCallbacks
     def assert_one_is_enough(self) -> Any:
-        """When one gateway is killed, its pages go on at the other one within 2 s."""
-        # Pages with one URL are rendered for by one gateway, up to 1.25 times its share.
+        """Assert that the pages of a killed gateway continue with the other one within 2 s."""
+        # Pages with one URL use one gateway, up to 1.25 times its share.
         self.assertGreater(min(replica.clients for replica in self.replicas), 0)
         killed, other = self.replicas
         killed.run.signal("KILL")

@@ -6,7 +6,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 
 def values(text: str) -> dict[str, dict[tuple[str, ...], float]]:
-    """By metric and labels, what a scrape says."""
+    """Return the values in a scrape, by metric and labels."""
     found: dict[str, dict[tuple[str, ...], float]] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

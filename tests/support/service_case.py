@@ -1,4 +1,4 @@
-"""The whole service over in-memory PVs, as a command line makes it."""
+"""The whole service over in-memory PVs, created from a command line."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ reactor = cast(Any, installed_reactor)
 
 
 class MemoryServiceTestCase(TestCase):
-    """Tests with a service of their own; its PVs are `self.backend`'s."""
+    """Tests with their own service, whose PVs are in `self.backend`."""
 
     timeout = allowed(60)
 
     def setUp(self) -> None:
-        """Make the PVs and a folder."""
+        """Create the PVs and a folder."""
         self.backend = MemoryBackend()
         self.backend.add("X", 1.5)
         self.folder = Path(self.mktemp()).absolute()
@@ -36,7 +36,7 @@ class MemoryServiceTestCase(TestCase):
         self.port = 0
 
     def write(self, name: str, text: str) -> str:
-        """A file of the test's own; its path."""
+        """Write a file for this test; return its path."""
         path = self.folder / name
         path.write_text(text)
         return str(path)
@@ -55,31 +55,31 @@ class MemoryServiceTestCase(TestCase):
 
     @property
     def url(self) -> str:
-        """Where WebSockets connect to."""
+        """The URL for WebSockets."""
         return f"ws://127.0.0.1:{self.port}/monitor"
 
     @inlineCallbacks
     def connect(self, headers: dict[str, str] | None = None) -> Any:
-        """Fires with a client that does not outlast the test."""
+        """Fires with a client, which is closed after the test."""
         client: WebSocketTestClient = yield connect(reactor, self.url, headers=headers)
         self.addCleanup(client.abort)
         return client
 
     def get(self, path: str = "/", **headers: str) -> Deferred[Answer]:
-        """Fires with the answer to a plain request; `_` in a header's name is `-`."""
+        """Fires with the response to a plain request; `_` in a header's name is `-`."""
         return self.exchange(request(path, {"Connection": "close", **_named(headers)}))
 
     def knock(self, **headers: str) -> Deferred[Answer]:
-        """Fires with the answer to a WebSocket handshake; the connection then ends."""
+        """Fires with the response to a WebSocket handshake; the connection then ends."""
         return self.exchange(request("/monitor", {**UPGRADE, **_named(headers)}))
 
     def exchange(self, data: bytes) -> Deferred[Answer]:
-        """Fires with the answer to some bytes."""
+        """Fires with the response to some bytes."""
         return exchange(TCP4ClientEndpoint(reactor, "127.0.0.1", self.port), data)
 
 
 def basic(user: str, password: str) -> str:
-    """An Authorization header's value."""
+    """Return the value of an Authorization header."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
 
 

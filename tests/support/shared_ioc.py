@@ -19,17 +19,17 @@ from pycawamp.demo.process import free_ports
 
 
 class Shell(Protocol):
-    """An IOC, as far as a test that shares it may use it."""
+    """The part of an IOC that a test that shares it may use."""
 
     def query(self, line: str) -> Deferred[str]:
-        """Run one line in its shell; fires with what that printed."""
+        """Run a line in its shell; fires with the output."""
 
 
 class SharedIOC:
     """An IOC that stays from one test of a class to the next; every call blocks.
 
-    It has its records several times, each time with another prefix, so that no test finds what
-    another has written.
+    It has its records several times, each time with another prefix, so that no test finds values
+    that another test has written.
     """
 
     def __init__(self, records: str, access: str, copies: int) -> None:
@@ -48,7 +48,7 @@ class SharedIOC:
         return self._lent == len(self.prefixes)
 
     def lend(self) -> str:
-        """The prefix of records that nobody has used."""
+        """Return the prefix of unused records."""
         self.start()
         self._lent += 1
         return self.prefixes[self._lent - 1]
@@ -60,18 +60,18 @@ class SharedIOC:
             self._process = IOCProcess([self._records], self.ports, log, self._access)
 
     def query(self, line: str) -> str:
-        """Run one line in its shell; what that printed."""
+        """Run a line in its shell; return the output."""
         assert self._process is not None
         return self._process.query(line)
 
     def kill(self) -> None:
-        """End it as a crash would."""
+        """Kill it, as in a crash."""
         if self._process is not None:
             self._process.kill()
             self._process = None
 
     def stop(self) -> None:
-        """End it for good."""
+        """Stop it finally."""
         self.kill()
         self._folder.cleanup()
 
@@ -83,17 +83,17 @@ class SharedIOC:
 
 @attrs.frozen
 class LentIOC:
-    """A shared IOC, as one of its tests sees it."""
+    """A shared IOC, as used by one of its tests."""
 
     _ioc: SharedIOC
 
     def query(self, line: str) -> Deferred[str]:
-        """Run one line in its shell; fires with what that printed."""
+        """Run a line in its shell; fires with the output."""
         return deferToThread(self._ioc.query, line)
 
 
 def shared_ioc(case: type[TestCase], records: str, access: str = "") -> SharedIOC:
-    """The IOC with these records of a class of tests; those of the class before end."""
+    """Return the IOC of a class of tests with these records; stop that of the previous class."""
     if any(owner is not case for owner, *_ in _iocs):
         _stop_iocs()
     ioc = _iocs.get((case, records, access))

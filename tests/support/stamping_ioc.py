@@ -1,6 +1,6 @@
 """An IOC that can set a record's time stamp to anything, as device support may (TSE -2).
 
-It is `pycawamp.demo.softioc` with one command more: `stamp NAME SECONDS NANOSECONDS`, in EPICS
+It is `pycawamp.demo.softioc` with an additional command: `stamp NAME SECONDS NANOSECONDS`, in EPICS
 time.
 """
 
@@ -16,7 +16,7 @@ class StampingBase(softioc.EPICSBase):
     """EPICS base with the command `stamp`."""
 
     def run(self, line: str) -> None:
-        """Run a line: `stamp`, or what the IOC shell knows."""
+        """Run a line: `stamp`, or a command of the IOC shell."""
         command, *arguments = line.split()
         if command == "stamp":
             self.stamp(*arguments)
@@ -24,8 +24,8 @@ class StampingBase(softioc.EPICSBase):
             super().run(line)
 
     def stamp(self, name: str, seconds: str, nanoseconds: str) -> None:
-        """Set the TIME field of a record, which nothing in a database can."""
-        # A dbAddr: the record, the field, and what is of no concern here.
+        """Set the TIME field of a record, which a database cannot do."""
+        # A dbAddr: the record, the field, and members that are not used here.
         address = (ctypes.c_void_p * 32)()
         if self.core.dbNameToAddr(f"{name}.TIME".encode(), address):
             raise ValueError(f"no record {name}")

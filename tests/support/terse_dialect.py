@@ -1,4 +1,4 @@
-"""The dialect of arrays again, but for all that a dialect can say of itself."""
+"""The dialect of arrays with all properties that differ from the defaults of a dialect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.support.toy_dialect import Arrays
 
 
 class Terse(Arrays):
-    """Says of itself what `Dialect` leaves to its subclasses."""
+    """Overrides the properties that `Dialect` leaves to its subclasses."""
 
     name = "terse"
     answers_repeats = False
@@ -20,7 +20,7 @@ class Terse(Arrays):
     puts_need_subscription = True
 
     def not_found(self, name: str) -> bytes:
-        """Tell that a PV was not found."""
+        """Return a message that a PV was not found."""
         return json.dumps([name, "not found"]).encode()
 
     def value_to_put(self, value: Any, metadata: Metadata) -> Any:
@@ -28,4 +28,4 @@ class Terse(Arrays):
         return 2 * value
 
     def error(self, mistake: BadMessageError) -> None:  # type: ignore[override]
-        """Tell nothing."""
+        """Return no message."""

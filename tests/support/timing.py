@@ -1,6 +1,6 @@
-"""How long things may take: on a slow or busy machine longer, by an environment variable.
+"""Time limits, with a factor from the environment for slow or busy machines.
 
-PYCASERVER_TEST_TIME_FACTOR is how many times slower the machine is than two idle cores of today.
+PYCASERVER_TEST_TIME_FACTOR is the factor compared with two idle cores.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ FACTOR = float(os.environ.get("PYCASERVER_TEST_TIME_FACTOR", "1"))
 
 
 def allowed(seconds: float) -> float:
-    """Return the seconds that something may take here that may take `seconds` on two idle cores."""
+    """Return the time limit here for something that may take `seconds` on two idle cores."""
     return FACTOR * seconds
 
 
 TIMEOUT = allowed(20.0)
-"""Seconds for which anything is waited for, unless a test says otherwise."""
+"""Default timeout in seconds."""

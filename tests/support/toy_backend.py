@@ -32,7 +32,7 @@ class Counter:
         return succeed(Reading(0, 0, 1, 0, self._value))
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Count from another number; None is the next."""
+        """Count from another number; None: the next one."""
         if not isinstance(value, int | None):
             return fail(BadValueError("expected a whole number"))
         self._value = self._value + 1 if value is None else value

@@ -15,11 +15,11 @@ class ArrayRenderer(Renderer):
     """One PV, as arrays."""
 
     def connection(self, connected: bool, metadata: Metadata | None) -> Sequence[bytes]:
-        """Tell that the PV was lost."""
+        """Return a message that the PV was lost."""
         return () if connected else (json.dumps([self.name, None]).encode(),)
 
     def update(self, reading: Reading) -> bytes:
-        """Tell the value."""
+        """Return a message with the value."""
         return json.dumps([self.name, reading.value]).encode()
 
 
@@ -46,5 +46,5 @@ class Arrays(Dialect):
         return ArrayRenderer(name)
 
     def error(self, mistake: BadMessageError) -> bytes:
-        """Tell a mistake."""
+        """Return a message with the error."""
         return json.dumps(["error", mistake.message]).encode()

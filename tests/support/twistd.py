@@ -1,4 +1,4 @@
-"""`twistd pycaserver` and other programs, as child processes whose lines are awaited."""
+"""`twistd pycaserver` and other programs, as child processes whose output lines are awaited."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.forked_process import ForkedProcess, spawn
 from tests.support.timing import TIMEOUT
 
 READY = r"pycaserver is ready:.* (\S+)$"
-"""What it says when clients can come; the address is the group."""
+"""Its log line when it is ready; the group is the address."""
 
 _LIMITED = """
 import resource, runpy, sys
@@ -38,7 +38,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
 
 @frozen
 class Ended:
-    """How a process ended: with an exit status or by a signal, the other is None."""
+    """The end of a process: the exit status or the signal; the other one is None."""
 
     status: int | None
     signal: int | None
@@ -49,8 +49,8 @@ class Ended:
 class Twistd:
     """One run of twistd.
 
-    Nothing of the EPICS_* environment gets in but what is given. It is a fork if it `may_fork`,
-    and if that makes no difference (see `fork_server`), else a process of its own.
+    Of the EPICS_* environment, it only gets the given variables. It is a fork if it `may_fork`,
+    and if that makes no difference (see `fork_server`), else a new process.
     """
 
     def __init__(
@@ -62,9 +62,9 @@ class Twistd:
         may_fork: bool = True,
     ) -> None:
         self.lines: list[str] = []
-        """What it said on stdout and stderr."""
+        """Its output on stdout and stderr."""
         self.errors: list[str] = []
-        """What it said on stderr."""
+        """Its output on stderr."""
         self.on_line: Callable[[str], object] = lambda line: None
         """Called with each line."""
         self._reactor = reactor
@@ -86,9 +86,9 @@ class Twistd:
         self.run(command, shared)
 
     def run(self, command: list[str], shared: int | None = None) -> None:
-        """Run any command: its lines are awaited in the same way.
+        """Run any command; its lines are awaited in the same way.
 
-        `shared` is the descriptor of a socket that it gets as systemd gives it (as 3).
+        `shared` is the descriptor of a socket that is passed to it like by systemd (as 3).
         """
         if self._descriptors is not None:
             limits = [str(limit) for limit in self._descriptors]
@@ -114,7 +114,7 @@ class Twistd:
 
     @property
     def pid(self) -> int:
-        """The process, while it runs."""
+        """The process ID, while it runs."""
         pid = self._transport.pid if self._transport is not None else None
         if pid is None:
             raise RuntimeError("it does not run")
@@ -126,23 +126,23 @@ class Twistd:
         return self.until_line(READY)
 
     def until_line(self, pattern: str) -> Deferred[re.Match[str]]:
-        """Fires with the match of the first line that has the pattern, of old ones too."""
-        wanted = re.compile(pattern)
+        """Fires with the match of the first line that matches, including earlier lines."""
+        expected = re.compile(pattern)
         for line in self.lines:
-            if match := wanted.search(line):
+            if match := expected.search(line):
                 return succeed(match)
         found: Deferred[re.Match[str]] = Deferred()
-        self._waiting.append((wanted, found))
+        self._waiting.append((expected, found))
         return found.addTimeout(TIMEOUT, self._reactor, lambda *_: self._not_seen(pattern))
 
     def signal(self, name: str) -> None:
-        """Send a signal, such as TERM; none if it has ended."""
+        """Send a signal, such as TERM; does nothing if it has ended."""
         if self._transport is not None and self._ended is None:
             with contextlib.suppress(ProcessExitedAlready):
                 self._transport.signalProcess(name)
 
     def when_ended(self) -> Deferred[Ended]:
-        """Fires when it is gone (at once, if it is)."""
+        """Fires when it has ended."""
         if self._ended is not None:
             return succeed(self._ended)
         ending: Deferred[Ended] = Deferred()
@@ -150,35 +150,37 @@ class Twistd:
         return ending.addTimeout(TIMEOUT, self._reactor, lambda *_: self._not_seen("its end"))
 
     def kill(self) -> Deferred[Ended | None]:
-        """Fires when it is gone for sure."""
+        """Kill it if it runs; fires when it has ended."""
         if self._transport is None:
             return succeed(None)
         self.signal("KILL")
         return cast("Deferred[Ended | None]", self.when_ended())
 
     def _not_seen(self, what: str) -> Any:
-        raise NotSeenError(f"{what} was not seen; it said: {self.lines[-20:]}")
+        raise NotSeenError(f"{what} was not found in the output: {self.lines[-20:]}")
 
     def said(self, line: str, is_error: bool) -> None:
-        """Take a line that it has said."""
+        """Handle a line of its output."""
         self.lines.append(line)
         self.on_line(line)
         if is_error:
             self.errors.append(line)
-        for wanted, found in list(self._waiting):
-            if (match := wanted.search(line)) and not found.called:
-                self._waiting.remove((wanted, found))
+        for expected, found in list(self._waiting):
+            if (match := expected.search(line)) and not found.called:
+                self._waiting.remove((expected, found))
                 found.callback(match)
 
     def gone(self, reason: Any) -> None:
-        """Take note of its end."""
+        """Record its end."""
         status = 0 if isinstance(reason, ProcessDone) else reason.exitCode
         self._ended = Ended(status, reason.signal, self._reactor.seconds())
         waiting, self._waiting = self._waiting, []
-        for wanted, found in waiting:
+        for expected, found in waiting:
             if not found.called:
                 found.errback(
-                    Failure(NotSeenError(f"{wanted.pattern}: it ended, saying {self.lines}"))
+                    Failure(
+                        NotSeenError(f"{expected.pattern}: it ended with the output {self.lines}")
+                    )
                 )
         ending, self._ending = self._ending, []
         for waiter in ending:
@@ -186,13 +188,13 @@ class Twistd:
 
 
 def listens(port: int) -> bool:
-    """Whether a process listens at a port of the loopback interface."""
+    """Return whether a process listens on a port of the loopback interface."""
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 class _Protocol(ProcessProtocol):
-    """Cuts both streams into lines."""
+    """Splits both streams into lines."""
 
     def __init__(self, run: Twistd) -> None:
         self._run = run

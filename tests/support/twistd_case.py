@@ -1,4 +1,4 @@
-"""Gateways in processes of their own, as users run them."""
+"""Gateways in separate processes, as users run them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ LOOPBACK = "tcp:0:interface=127.0.0.1"
 
 
 class TwistdTestCase(IOCTestCase):
-    """Tests with gateways in processes of their own."""
+    """Tests with gateways in separate processes."""
 
     timeout = allowed(120)
     may_fork = True
     """Whether gateways are forks where that makes no difference; else as users run them."""
 
     def setUp(self) -> None:
-        """Have a CA repeater, so that no gateway starts one that outlives the test."""
+        """Start a CA repeater, so that no gateway starts one that outlives the test."""
         super().setUp()
         self.see_own_ioc()
         self.repeater = ensure_repeater(owned=True)
@@ -39,7 +39,7 @@ class TwistdTestCase(IOCTestCase):
         environment: Mapping[str, str] | None = None,
         descriptors: tuple[int, int] | None = None,
     ) -> Twistd:
-        """A run of twistd that does not outlast the test."""
+        """Return a run of twistd, which is stopped after the test."""
         surroundings = {**self.ports.client_environment(), **(environment or {})}
         run = Twistd(reactor, surroundings, descriptors, may_fork=self.may_fork)
         self.addCleanup(run.kill)
@@ -49,14 +49,14 @@ class TwistdTestCase(IOCTestCase):
     def connect(
         self, url: str, endpoint: Any = None, headers: Mapping[str, str] | None = None
     ) -> Any:
-        """A client that does not outlast the test."""
+        """Fires with a client, which is closed after the test."""
         client = yield connect(reactor, url, endpoint, headers)
         self.addCleanup(client.abort)
         return client
 
     @inlineCallbacks
     def assert_live(self, client: WebSocketTestClient) -> Any:
-        """A client sees a PV change."""
+        """Assert that a client receives a change of a PV."""
         self.subscribe(client, "0")
         for _ in range(3):
             monitor = yield client.until(msg_type="monitor")
@@ -64,5 +64,5 @@ class TwistdTestCase(IOCTestCase):
 
 
 def unix_endpoint(where: Path) -> UNIXClientEndpoint:
-    """What connects to a UNIX socket."""
+    """Return an endpoint that connects to a UNIX socket."""
     return UNIXClientEndpoint(reactor, str(where))

@@ -1,4 +1,4 @@
-"""What the tests of Version 2 share: an IOC with records to write, a gateway that lets them."""
+"""Base class of tests of Version 2: an IOC with writable records, and a gateway with puts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ids = itertools.count(1)
 
 
 class V2TestCase(IOCTestCase):
-    """Tests with an IOC of their own and a gateway through which anyone may write."""
+    """Tests with an IOC and a gateway that lets anyone write."""
 
     policy = ANYONE
 
@@ -34,7 +34,7 @@ class V2TestCase(IOCTestCase):
     def start_gateway(
         self, settings: GatewaySettings | None = None
     ) -> Generator[Deferred[Any], Any, GatewayFixture]:
-        """Run a gateway that sees this test's IOC only."""
+        """Run a gateway that finds only this test's IOC."""
         fixture = GatewayFixture(reactor, settings, ports=self.ports, policy=self.policy)
         self.addCleanup(fixture.stop)
         yield fixture.start()
@@ -44,39 +44,39 @@ class V2TestCase(IOCTestCase):
     def start_all(
         self, records: str, settings: GatewaySettings | None = None
     ) -> Generator[Deferred[Any], Any, tuple[Shell, GatewayFixture, WebSocketTestClient]]:
-        """Run a gateway before the class's IOC; fires with the IOC, it, and a first client."""
+        """Run a gateway for the class's IOC; fires with the IOC, the gateway and a first client."""
         ioc = yield self.borrow_ioc(records)
         fixture = yield self.start_gateway(settings)
         client = yield fixture.connect()
         return ioc, fixture, client
 
-    def ask(
+    def send_request(
         self, client: WebSocketTestClient, action: str, name: str, **more: Any
     ) -> Deferred[dict[str, Any]]:
         """Send a request about a record of this test; fires with its reply."""
-        return ask(client, action, pv=self.prefix + name, **more)
+        return send_request(client, action, pv=self.prefix + name, **more)
 
     @inlineCallbacks
     def put(
         self, client: WebSocketTestClient, name: str, value: Any, **more: Any
     ) -> Generator[Deferred[Any], Any, str]:
         """Write a record; fires with `ok`, or with the error's code."""
-        reply = yield self.ask(client, "put", name, value=value, **more)
+        reply = yield self.send_request(client, "put", name, value=value, **more)
         return "ok" if reply.get("ok") else str(reply["code"])
 
     @inlineCallbacks
     def value(self, client: WebSocketTestClient, name: str) -> Generator[Deferred[Any], Any, Any]:
-        """What a record holds, by a get."""
-        reply = yield self.ask(client, "get", name)
+        """Fires with the value of a record, read by a get."""
+        reply = yield self.send_request(client, "get", name)
         return reply.get("value", reply)
 
     def dbpf(self, ioc: Shell, name: str, value: str) -> Deferred[str]:
-        """Set a field in the IOC's own shell; fires when it is done."""
+        """Set a field in the IOC's shell; fires when it is done."""
         return ioc.query(f'dbpf("{self.prefix}{name}","{value}")')
 
 
-def ask(client: WebSocketTestClient, action: str, **keys: Any) -> Deferred[dict[str, Any]]:
-    """Send a request with an id of its own; fires with the reply, passing by what came before."""
+def send_request(client: WebSocketTestClient, action: str, **keys: Any) -> Deferred[dict[str, Any]]:
+    """Send a request with a unique id; fires with the reply; other messages are skipped."""
     number = next(_ids)
     client.send({"action": action, "id": number, **keys})
     found: Deferred[dict[str, Any]] = client.until(like(id=number))
@@ -84,23 +84,23 @@ def ask(client: WebSocketTestClient, action: str, **keys: Any) -> Deferred[dict[
 
 
 def like(**keys: Any) -> Predicate:
-    """What a JSON message with these keys fits, and nothing else."""
+    """Return a predicate for JSON messages with these keys and values."""
 
     def fits(message: Any) -> bool:
         return isinstance(message, dict) and all(
-            key in message and message[key] == wanted for key, wanted in keys.items()
+            key in message and message[key] == expected for key, expected in keys.items()
         )
 
     return fits
 
 
 def kinds(messages: list[Any]) -> list[str]:
-    """The types of some messages."""
+    """Return the types of messages."""
     return [message["msg_type"] for message in messages]
 
 
 class StallMeter:
-    """Measures for how long the reactor attends to nothing."""
+    """Measures how long the reactor is blocked."""
 
     def __init__(self, clock: IReactorTime, period: float = 0.005) -> None:
         self.longest = 0.0
@@ -113,7 +113,7 @@ class StallMeter:
         self._ticking.start(period)
 
     def stop(self) -> float:
-        """Measure no more; the longest stall in seconds."""
+        """Stop measuring; return the longest stall in seconds."""
         self._tick()
         self._ticking.stop()
         return self.longest
@@ -125,10 +125,10 @@ class StallMeter:
 
 
 class AnyPage(Page):
-    """A browser's page that takes binary frames too."""
+    """A browser's page that also accepts binary frames."""
 
     def take(self) -> list[Any]:
-        """The messages since the last time: JSON, or the bytes of binary ones."""
+        """Return the messages since the last call: JSON, or the bytes of binary ones."""
         data, self.writes = b"".join(self.writes), []
         return [
             json.loads(payload) if first == TEXT else payload

@@ -11,7 +11,7 @@ from tests.support.timing import TIMEOUT
 
 
 class Watched(io.StringIO):
-    """A stream that tells when something was written."""
+    """A stream that reports writes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Watched(io.StringIO):
         return found.addTimeout(TIMEOUT, reactor)
 
     def flush(self) -> None:
-        """Look at what was written."""
+        """Check the written text."""
         for waiting in list(self._waiting):
             if waiting[0] in self.getvalue():
                 self._waiting.remove(waiting)

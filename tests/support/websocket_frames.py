@@ -1,4 +1,4 @@
-"""WebSocket frames as bytes (RFC 6455, section 5.2), apart from Autobahn and the gateway's own."""
+"""WebSocket frames as bytes (RFC 6455, section 5.2), independent of Autobahn and the gateway."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def client_frame(payload: bytes, first: int = TEXT) -> bytes:
 
 
 class FrameReader:
-    """Cuts what a server sends into frames, however it arrives."""
+    """Splits received data into frames."""
 
     def __init__(self) -> None:
         self.rest = b""
-        """What is not a whole frame yet."""
+        """The data of an incomplete frame."""
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """Take bytes; yield first byte and payload of each frame that is whole by now."""
+        """Handle data; yield the first byte and the payload of each complete frame."""
         data, start = self.rest + data, 0
         while len(data) >= (payload := start + 2):
             size = data[start + 1]
@@ -44,7 +44,7 @@ class FrameReader:
 
 
 def whole_frames(data: bytes) -> list[tuple[int, bytes]]:
-    """Return first byte and payload of a server's frames; AssertionError if one was cut short."""
+    """Return first byte and payload of a server's frames; AssertionError if one is incomplete."""
     reader = FrameReader()
     frames = list(reader.feed(data))
     if reader.rest:

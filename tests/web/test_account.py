@@ -23,10 +23,10 @@ def basic(user: str, password: str) -> dict[str, str]:
 class AccountTests(ServiceTestCase):
     """The configuration, login and logout, as HTTP clients see them."""
 
-    def received(self, **headers: str) -> tuple[Any, ...]:
+    def configuration(self, **headers: str) -> tuple[Any, ...]:
         """The configuration has the user, whether there are logins, and who may write."""
-        received = json.loads(self.ask("/config.json", **headers).body)
-        return received["user"], received["login"], received["writers"]
+        configuration = json.loads(self.fetch("/config.json", **headers).body)
+        return configuration["user"], configuration["login"], configuration["writers"]
 
     def users(self) -> str:
         """Return the option for a password file with alice."""
@@ -35,33 +35,33 @@ class AccountTests(ServiceTestCase):
         return f"--htpasswd={path}"
 
     @in_thread
-    def test_told(self) -> None:
+    def test_configuration(self) -> None:
         """Each user gets their name, and the tag of the response differs."""
-        self.assertEqual(self.received(), (None, False, "nobody"))
-        self.assertEqual(self.ask("/logout").status, 404)
+        self.assertEqual(self.configuration(), (None, False, "nobody"))
+        self.assertEqual(self.fetch("/logout").status, 404)
         self.stop_gateway()
         self.serve(self.users(), "--allow-put")
         alice = basic("alice", PASSWORD)
-        self.assertEqual(self.received(), (None, True, "logged-in"))
-        self.assertEqual(self.received(**alice), ("alice", True, "logged-in"))
-        self.assertEqual(self.ask("/config.json", **basic("alice", "wrong")).status, 401)
-        tag = self.ask("/config.json").headers["etag"]
-        self.assertEqual(self.ask("/config.json", if_none_match=tag).status, 304)
-        self.assertEqual(self.ask("/config.json", if_none_match=tag, **alice).status, 200)
+        self.assertEqual(self.configuration(), (None, True, "logged-in"))
+        self.assertEqual(self.configuration(**alice), ("alice", True, "logged-in"))
+        self.assertEqual(self.fetch("/config.json", **basic("alice", "wrong")).status, 401)
+        tag = self.fetch("/config.json").headers["etag"]
+        self.assertEqual(self.fetch("/config.json", if_none_match=tag).status, 304)
+        self.assertEqual(self.fetch("/config.json", if_none_match=tag, **alice).status, 200)
         self.stop_gateway()
         self.serve("--allow-put=anyone", "--trust-proxy=127.0.0.1", "--user-header=X-User")
-        self.assertEqual(self.received(x_user="bob"), ("bob", False, "anyone"))
+        self.assertEqual(self.configuration(x_user="bob"), ("bob", False, "anyone"))
 
     @in_thread
     def test_login_and_logout(self) -> None:
         """A login redirects to the same list; a logout refuses the browser's password."""
         self.serve(self.users())
         alice = basic("alice", PASSWORD)
-        reply = self.ask("/login?pv=a,b&rate=5", **alice)
+        reply = self.fetch("/login?pv=a,b&rate=5", **alice)
         self.assertEqual((reply.status, reply.headers["location"]), (303, "./?pv=a,b&rate=5"))
-        self.assertEqual(self.ask("/login?x", **basic("alice", "wrong")).status, 401)
+        self.assertEqual(self.fetch("/login?x", **basic("alice", "wrong")).status, 401)
         for headers in ({}, alice):
-            reply = self.ask("/logout", **headers)
+            reply = self.fetch("/logout", **headers)
             self.assertEqual(reply.status, 401)
             self.assertIn("Basic", reply.headers["www-authenticate"])
             self.assertIn("default-src 'none'", reply.headers["content-security-policy"])
@@ -89,7 +89,7 @@ class AccountPageTests(WebTestCase):
         self.assertIn("You may write 0", browser.text("#account-panel"))
         self.assertEqual(violations(browser), [])
         where = f"alice:{quote(PASSWORD)}@{self.origin.removeprefix('http://')}"
-        self.places = {where, self.origin.removeprefix("http://")}
+        self.allowed_hosts = {where, self.origin.removeprefix("http://")}
         browser.open(f"http://{where}/login?pv={name}")
         self.assertEqual(browser.rows(), [name])
         browser.until(lambda: browser.text("#account") == "alice", "the user")

@@ -32,8 +32,8 @@ class ReadTests(ApiTestCase):
         ):
             reply = yield self.call("GET", f"{API}/pv/X{query}")
             client.send({"action": "get", "pv": "X", **options})
-            wanted = yield client.until(msg_type="value")
-            self.assertEqual((reply.status, reply.json), (200, wanted))
+            expected = yield client.until(msg_type="value")
+            self.assertEqual((reply.status, reply.json), (200, expected))
             self.assertEqual(reply.headers["content-type"], "application/json")
             self.assertEqual(reply.headers["cache-control"], "no-store")
 
@@ -168,8 +168,8 @@ class WriteTests(ApiTestCase):
         log = self.folder / "puts.log"
         self.serve("--allow-put=anyone", "--put-log", str(log))
         reply = yield self.call("PUT", f"{API}/pv/X", "2.5", Content_Type="application/json")
-        wanted = {"msg_type": "put", "pvname": "X", "ok": True}
-        self.assertEqual((reply.status, reply.json), (200, wanted))
+        expected = {"msg_type": "put", "pvname": "X", "ok": True}
+        self.assertEqual((reply.status, reply.json), (200, expected))
         reply = yield self.call("GET", f"{API}/pv/X")
         self.assertEqual(reply.json["value"], 2.5)
         reply = yield self.call("PUT", f"{API}/pv/X?wait=0", '"open"')

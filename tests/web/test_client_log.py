@@ -31,9 +31,9 @@ class FloodTests(SynchronousTestCase):
         """A flood has the allowed number of lines, and one with the number of the others."""
         events = self.flood(5000)
         self.assertEqual(len(events), BURST + 1)
-        received = events[-1]
-        self.assertEqual(received["connected"] + received["disconnected"], 10_000 - BURST)
-        self.assertEqual(received["disconnected"], 5000)
+        summary = events[-1]
+        self.assertEqual(summary["connected"] + summary["disconnected"], 10_000 - BURST)
+        self.assertEqual(summary["disconnected"], 5000)
 
     def test_later(self) -> None:
         """After a pause, each client has lines again; omitted ones are counted at the end."""

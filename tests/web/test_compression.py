@@ -125,7 +125,7 @@ class Peer:
     """A client of the library `websockets`, in its own thread, with one page of PVs."""
 
     def __init__(
-        self, url: str, last: dict[str, Any], *asks: dict[str, Any], **options: Any
+        self, url: str, last: dict[str, Any], *requests: dict[str, Any], **options: Any
     ) -> None:
         self.joined: Deferred[None] = Deferred()
         """Fires when it has a first value of each PV."""
@@ -135,7 +135,7 @@ class Peer:
         self._last = last
         # The PVWS name of the text of a value.
         self._key = "text" if "pvws" in url else "value"
-        self._asks = asks
+        self._requests = requests
         self._options = options
         self.messages: Deferred[list[Any]] = deferToThread(self._run)
         """Fires with the messages after those, up to the last one."""
@@ -144,8 +144,8 @@ class Peer:
         with open_websocket(self._url, max_size=None, **self._options) as socket:
             assert socket.response is not None
             self.extension = socket.response.headers.get("Sec-WebSocket-Extensions", "")
-            for ask in self._asks:
-                socket.send(json.dumps(ask))
+            for request_text in self._requests:
+                socket.send(json.dumps(request_text))
             self._read(socket, FIRST)
             reactor.callFromThread(self.joined.callback, None)
             return self._read(socket, LAST)
@@ -206,7 +206,7 @@ class RawClient(Protocol):
         """Return whether each message has a part."""
         return [part.encode() in text for text in self.texts]
 
-    def say(self, *frames: bytes) -> Deferred[int]:
+    def send_frames(self, *frames: bytes) -> Deferred[int]:
         """Send frames; fires with the code of the received close frame."""
         cast(Any, self.transport).write(b"".join(frames))
         return self._closed.addTimeout(TIMEOUT, reactor)
@@ -301,8 +301,8 @@ class CompressionTests(MemoryServiceTestCase):
     def check_bytes(self, messages: int, part: float, **options: Any) -> Any:
         """Updates are compressed, in a number of messages; what is for one client is not."""
         client: RawClient = yield self.raw()
-        ask: Any = client.transport
-        ask.write(client_frame(json.dumps({**PAGE, **options}).encode()))
+        transport: Any = client.transport
+        transport.write(client_frame(json.dumps({**PAGE, **options}).encode()))
         yield until_true(lambda: client.has(FIRST, NAMES[-1]))
         self.assertEqual({first for first, _ in client.frames}, {TEXT})
         joined = len(client.frames)
@@ -318,16 +318,16 @@ class CompressionTests(MemoryServiceTestCase):
         """Messages for one client are not compressed, nor among compressed ones."""
         secret = "x" * 200
         client: RawClient = yield self.raw()
-        ask: Any = client.transport
-        asked = [PAGE, {"action": "list", "id": secret}, {"action": "nonsense", "id": secret}]
-        asked += [{"action": "get", "pv": name, "id": secret} for name in NAMES]
-        for request_ in [*asked, {"action": "ping"}]:
-            ask.write(client_frame(json.dumps(request_).encode()))
+        transport: Any = client.transport
+        sent = [PAGE, {"action": "list", "id": secret}, {"action": "nonsense", "id": secret}]
+        sent += [{"action": "get", "pv": name, "id": secret} for name in NAMES]
+        for request_ in [*sent, {"action": "ping"}]:
+            transport.write(client_frame(json.dumps(request_).encode()))
         yield until_true(lambda: client.has("pong") and client.has(NAMES[-1], secret))
         yield self.update()
-        ask.write(client_frame(json.dumps(asked[1]).encode()))
+        transport.write(client_frame(json.dumps(sent[1]).encode()))
         yield until_true(lambda: client.has(LAST, NAMES[-1]))
-        yield until_true(lambda: sum(client.has_text(secret)) == len(asked))
+        yield until_true(lambda: sum(client.has_text(secret)) == len(sent))
         kinds = {first for first, _ in client.frames}
         self.assertEqual(kinds, {TEXT, COMPRESSED})
         for (first, _), has_secret in zip(client.frames, client.has_text(secret), strict=True):
@@ -368,13 +368,13 @@ class CompressionTests(MemoryServiceTestCase):
     @inlineCallbacks
     def test_requests(self) -> Any:
         """Requests may be compressed, in parts, and with blocks of all kinds."""
-        ask = json.dumps({"action": "get", "pv": "X", "id": 5}).encode()
-        whole, final = deflated(ask), deflated(ask, zlib.Z_FINISH)
+        request_text = json.dumps({"action": "get", "pv": "X", "id": 5}).encode()
+        whole, final = deflated(request_text), deflated(request_text, zlib.Z_FINISH)
         client: RawClient = yield self.raw()
-        code = yield client.say(
+        code = yield client.send_frames(
             client_frame(whole, COMPRESSED),
             client_frame(final, COMPRESSED),
-            client_frame(ask),
+            client_frame(request_text),
             client_frame(whole[:9], COMPRESSED & 0x7F),
             client_frame(b"", PING),
             client_frame(whole[9:], 0x80),
@@ -397,11 +397,11 @@ class CompressionTests(MemoryServiceTestCase):
             (1002, b"", client_frame(b"", 0x01), client_frame(deflated(b"x"), 0xC0)),
         ):
             client: RawClient = yield self.raw()
-            closed = yield client.say(*frames)
+            closed = yield client.send_frames(*frames)
             self.assertEqual(closed, code, error)
             self.assertIn(error, b"".join(client.texts))
         client = yield self.raw("other")
-        closed = yield client.say(client_frame(deflated(b"1"), COMPRESSED))
+        closed = yield client.send_frames(client_frame(deflated(b"1"), COMPRESSED))
         self.assertEqual(closed, 1002)
         neighbour.send({"action": "ping"})
         yield neighbour.until(msg_type="pong")

@@ -229,9 +229,9 @@ class DescriptorTests(TwistdTestCase):
         """The limit of the system is requested; if it is too low, a line says so."""
         run = self.twistd(descriptors=(200, 200))
         yield run.serve("--port", LOOPBACK)
-        received = [line for line in run.lines if "File descriptors" in line]
-        self.assertEqual(len(received), 1, received)
-        self.assertIn("enough for 150 connections but not for --max-clients 5000", received[0])
+        warnings = [line for line in run.lines if "File descriptors" in line]
+        self.assertEqual(len(warnings), 1, warnings)
+        self.assertIn("enough for 150 connections but not for --max-clients 5000", warnings[0])
 
     @inlineCallbacks
     def test_raised(self) -> Any:

@@ -42,7 +42,7 @@ class OfferTests(SynchronousTestCase):
 
     def test_accepted(self) -> None:
         """Each parameter that the client requests is respected."""
-        for offer, received in {
+        for offer, expected in {
             "": "",
             "; client_max_window_bits": "",
             "; client_max_window_bits=8": "",
@@ -56,7 +56,7 @@ class OfferTests(SynchronousTestCase):
                 "; server_no_context_takeover; server_max_window_bits=10"
             ),
         }.items():
-            self.assertEqual(answer(f"permessage-deflate{offer}"), HEADER + received, offer)
+            self.assertEqual(answer(f"permessage-deflate{offer}"), HEADER + expected, offer)
 
     def test_declined(self) -> None:
         """Invalid offers are declined, and so is a window that zlib does not support."""
@@ -154,7 +154,7 @@ class Twins:
             for page in (self.plain, self.inflating)
         ]
 
-    def ask(self, action: str, **keys: Any) -> None:
+    def send_request(self, action: str, **keys: Any) -> None:
         """Send a request of both."""
         for session in self.sessions:
             session.receive(json.dumps({"action": action, **keys}).encode())
@@ -210,7 +210,7 @@ class TwinsMachine(RuleBasedStateMachine):
         """Add two clients, with a page."""
         self.twins.append(Twins(self.gateway, agreed))
         if names:
-            self.twins[-1].ask("connect", pvs=names, **options)
+            self.twins[-1].send_request("connect", pvs=names, **options)
 
     @rule(pair=pairs)
     @precondition(lambda self: len(self.twins) > 1)
@@ -224,18 +224,18 @@ class TwinsMachine(RuleBasedStateMachine):
     @rule(pair=pairs, names=numbers.filter(bool), options=options)
     def join(self, pair: int, names: list[str], options: dict[str, Any]) -> None:
         """Clients connect to PVs, possibly again."""
-        self.twins[pair % len(self.twins)].ask("connect", pvs=names, **options)
+        self.twins[pair % len(self.twins)].send_request("connect", pvs=names, **options)
 
     @rule(pair=pairs, names=numbers.filter(bool))
     def leave(self, pair: int, names: list[str]) -> None:
         """Clients disconnect from PVs."""
-        self.twins[pair % len(self.twins)].ask("disconnect", pvs=names)
+        self.twins[pair % len(self.twins)].send_request("disconnect", pvs=names)
 
     @rule(pair=pairs, name=st.sampled_from(NAMES), batch=st.booleans())
     def answer(self, pair: int, name: str, batch: bool) -> None:
         """Clients get replies of their own, between shared messages."""
-        self.twins[pair % len(self.twins)].ask("configure", batch=batch)
-        self.twins[pair % len(self.twins)].ask("get", pv=name, id=1)
+        self.twins[pair % len(self.twins)].send_request("configure", batch=batch)
+        self.twins[pair % len(self.twins)].send_request("get", pv=name, id=1)
 
     @rule(pair=pairs, paused=st.booleans())
     def pause(self, pair: int, paused: bool) -> None:

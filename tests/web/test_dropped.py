@@ -32,24 +32,24 @@ class Server(Protocol):
         self.lost: Deferred[None] = Deferred()
 
     def connectionMade(self) -> None:
-        """Shorten what the kernel keeps."""
+        """Reduce the kernel's buffers."""
         handle = self.transport.getHandle()  # type: ignore[union-attr]
         handle.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         self.made.callback(None)
 
     def connectionLost(self, reason: Failure = Protocol.connectionLost) -> None:  # type: ignore[assignment]
-        """Note that it has ended."""
+        """Record the end."""
         self.lost.callback(None)
 
 
 class DroppedTests(TestCase):
-    """What is left of a dropped client until the reactor has closed its connection."""
+    """A dropped client until the reactor has closed its connection."""
 
     timeout = allowed(20)
 
     @inlineCallbacks
     def test_dropped(self) -> Generator[Deferred[Any], Any, None]:
-        """It is sent nothing after a part of a frame, and none of its bytes are counted."""
+        """Nothing is sent to it after a part of a frame, and none of its bytes are counted."""
         budget = MemoryBudget(2**22)
         monitor = SlowConsumerMonitor(reactor, 30, budget)
         self.addCleanup(monitor.close)
@@ -67,14 +67,14 @@ class DroppedTests(TestCase):
         transport.write(b"A" * 2**22)
         self.assertIsNotNone(transport.dropped)
         self.assertEqual((transport.backlog, budget.backlog), (0, 0))
-        # The client has read all that was sent, still in the same iteration of the reactor.
-        received = b""
+        # The client has read everything that was sent, in the same reactor iteration.
+        content = b""
         with contextlib.suppress(BlockingIOError):
             while data := client.recv(BUFFER, socket.MSG_DONTWAIT):
-                received += data
+                content += data
         transport.write(b"B")
         yield server.lost
         with contextlib.suppress(ConnectionResetError):
             while data := client.recv(BUFFER):
-                received += data
-        self.assertEqual(received.strip(b"A"), b"")
+                content += data
+        self.assertEqual(content.strip(b"A"), b"")

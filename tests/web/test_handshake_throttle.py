@@ -7,7 +7,7 @@ from collections.abc import Callable
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from pycawamp.web.handshake_throttle import REST, HandshakeThrottle
+from pycawamp.web.handshake_throttle import PAUSE, HandshakeThrottle
 
 
 class ThrottleTests(SynchronousTestCase):
@@ -29,23 +29,23 @@ class ThrottleTests(SynchronousTestCase):
 
         return work
 
-    def test_lone(self) -> None:
+    def test_single(self) -> None:
         """A single one is called at once; so is the next, after the pause."""
         self.assertEqual(self.successResultOf(self.throttle.call(self.job("a"))), "a")
-        self.clock.advance(REST)
+        self.clock.advance(PAUSE)
         self.assertEqual(self.successResultOf(self.throttle.call(self.job("b"))), "b")
-        self.clock.advance(REST)
+        self.clock.advance(PAUSE)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_crowd(self) -> None:
         """Many are called in turn, each after a pause of the duration of the last one."""
         calls = [self.throttle.call(self.job(name, 0.5)) for name in "abc"]
         self.assertEqual(self.called, ["a"])
-        self.clock.advance(REST / 2 - 0.01)
+        self.clock.advance(PAUSE / 2 - 0.01)
         self.assertEqual(self.called, ["a"])
         self.clock.advance(0.01)
         self.assertEqual(self.called, ["a", "b"])
-        self.clock.advance(REST / 2)
+        self.clock.advance(PAUSE / 2)
         self.assertEqual([self.successResultOf(call) for call in calls], ["a", "b", "c"])
 
     def test_mistake(self) -> None:

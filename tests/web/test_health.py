@@ -21,12 +21,12 @@ class HangingBackend(MemoryBackend):
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked: list[Deferred[None]] = []
+        self.checks: list[Deferred[None]] = []
 
     def check(self) -> Deferred[None]:
         """Wait."""
-        self.asked.append(Deferred())
-        return self.asked[-1]
+        self.checks.append(Deferred())
+        return self.checks[-1]
 
 
 class HealthTests(ApiTestCase):
@@ -73,12 +73,12 @@ class HealthTests(ApiTestCase):
         replies = yield gatherResults([self.call("GET", "/healthz") for _ in range(20)])
         self.assertEqual({reply.status for reply in replies}, {503})
         self.assertIn(f"{TIMEOUT:g} s", replies[0].json["why"])
-        self.assertEqual(len(backend.asked), 1)
-        backend.asked[0].callback(None)
-        asking = self.call("GET", "/readyz")
-        yield until_true(lambda: len(backend.asked) == 2)
-        backend.asked[1].callback(None)
-        reply = yield asking
+        self.assertEqual(len(backend.checks), 1)
+        backend.checks[0].callback(None)
+        responding = self.call("GET", "/readyz")
+        yield until_true(lambda: len(backend.checks) == 2)
+        backend.checks[1].callback(None)
+        reply = yield responding
         self.assertEqual(reply.status, 200)
 
 

@@ -22,7 +22,7 @@ from tests.support.service_case import MemoryServiceTestCase, reactor
 from tests.support.timing import allowed
 
 VANISHING = int(os.environ.get("PYCASERVER_TEST_VANISHING", "250"))
-"""Clients: five times as many as the attacker has open at once, and each leaves its traces."""
+"""Number of clients: five times as many as the attacker has open at once."""
 PATIENCE = allowed(10.0)
 """Seconds until nothing may remain."""
 NOTICEABLE = allowed(0.01)

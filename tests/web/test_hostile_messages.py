@@ -1,15 +1,18 @@
-"""Whatever one client sends: the gateway stalls for nobody, and neither memory nor log fills up.
+"""Whatever one client sends, the gateway does not stall, and neither memory nor log fills up.
 
-The gateway is a process of its own (`tests.support.measured_gateway`); what it takes is measured
-there, in processor time. The attacks are those of `tests.support.hostile_messages`, and as many
-random ones as PYCASERVER_TEST_ATTACKS says, from the seed that PYCASERVER_TEST_SEED says.
+The gateway is a separate process (`tests.support.measured_gateway`), which measures its own CPU
+time; that is compared with the time of a piece of work in this process. The attacks are those of
+`tests.support.hostile_messages`, and PYCASERVER_TEST_ATTACKS random ones from the seed
+PYCASERVER_TEST_SEED.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
+import time
 from collections.abc import Iterable
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -19,12 +22,14 @@ from tests.support.gateway_process import BlockingClient, Cost, GatewayProcess
 from tests.support.hostile_messages import ANSWERED, MESSAGE, REPEATED, SINGLE, random_attack
 from tests.support.timing import allowed
 
-STALL = allowed(0.150)
-"""Seconds of processor time that the reactor may spend without a look at other clients."""
+STALL = 10
+"""Maximum CPU time until other clients are served, in multiples of that of `parsing`."""
+REPETITIONS = 2
+"""Repetitions of an attack, since CPU time is sometimes longer on a busy machine."""
 MEMORY = 160 * 2**20
-"""Bytes by which a client may make the gateway grow: what waits for it, and what it asked for."""
+"""Maximum growth of the gateway by a client, in bytes: queued data and requests."""
 KEPT = 100 * 2**20
-"""Bytes by which the gateway may have grown after all attacks: what the allocator keeps."""
+"""Maximum growth of the gateway after all attacks, in bytes: memory kept by the allocator."""
 ANSWERS = 20
 """Bytes of answers for each byte that a client sends."""
 LINES = 6
@@ -46,6 +51,7 @@ class HostileMessagesTests(SynchronousTestCase):
         self.addCleanup(self.bystander.close)
         self.bystander.send(b"")
         self.memory = self.gateway.cost().memory
+        self.longest = STALL * min(parsing() for _ in range(5))
 
     def attacked(self, data: bytes, reads: bool = True) -> tuple[Cost, BlockingClient]:
         """Send what a client sends, and disconnect when there are no more replies."""
@@ -68,11 +74,15 @@ class HostileMessagesTests(SynchronousTestCase):
         before = self.memory
         cost, client = self.attacked(data, reads)
         found = []
-        if cost.stall > STALL:
-            found.append(f"stalled for {1000 * cost.stall:.0f} ms")
+        stall = cost.stall
+        for _ in range(REPETITIONS):
+            if stall > self.longest:
+                stall = min(stall, self.attacked(data, reads)[0].stall)
+        if stall > self.longest:
+            found.append(f"stalled for {1000 * stall:.0f} ms, more than {1000 * self.longest:.0f}")
         if cost.memory - before > MEMORY:
             found.append(f"grew by {(cost.memory - before) >> 20} MiB")
-        # Each put is to have its line, and a `list` tells what was asked for before.
+        # Each put must have its line, and a `list` returns previously requested names.
         lines = [line for line in cost.lines if not line.startswith("put ")]
         if len(lines) > LINES:
             found.append(f"logged {len(lines)} lines, such as {lines[0]}")
@@ -92,12 +102,12 @@ class HostileMessagesTests(SynchronousTestCase):
         self.assertLess(self.gateway.cost().memory - before, KEPT)
 
     def test_single(self) -> None:
-        """Lists of names, values that are too many or nested too deeply, a megabyte of anything."""
+        """Lists of names, too many or too deeply nested values, a megabyte of anything."""
         dice = random.Random(SEED)
         self.assert_unharmed((label, attack(dice), True) for label, attack in SINGLE.items())
 
     def test_many(self) -> None:
-        """Many messages, frames without meaning, 20,000 PVs; answers read and unread."""
+        """Many messages, frames without meaning, 20,000 PVs; replies read and unread."""
         dice = random.Random(SEED)
         self.assert_unharmed(
             (label, attack(dice), reads)
@@ -110,11 +120,11 @@ class HostileMessagesTests(SynchronousTestCase):
         """The gateway survives HTTP requests that do not wait for each other's responses."""
         for path in (b"/", b"/static/pycaserver.js", b"/nothing"):
             with connect(self.gateway.port) as client:
-                # The gateway takes no more while its answers are not read.
+                # The gateway reads nothing while its responses are unread.
                 client.settimeout(1)
                 with contextlib.suppress(TimeoutError):
                     client.sendall(b"GET %b HTTP/1.1\r\n\r\n" % path * 10_000)
-                self.assertLess(self.gateway.cost().stall, STALL, path)
+                self.assertLess(self.gateway.cost().stall, self.longest, path)
 
     def test_random(self) -> None:
         """Combinations of these, with bytes cut or changed."""
@@ -123,3 +133,11 @@ class HostileMessagesTests(SynchronousTestCase):
             (f"number {number} of {SEED}", random_attack(dice), dice.random() < 0.5)
             for number in range(ATTACKS)
         )
+
+
+def parsing() -> float:
+    """Return the CPU time in seconds for parsing a message of the maximum size."""
+    message = b"[" + b'"ab",' * (MESSAGE // 5) + b"0]"
+    started = time.thread_time()
+    json.loads(message)
+    return time.thread_time() - started

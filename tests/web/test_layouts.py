@@ -32,16 +32,16 @@ class LayoutFolderTests(ServiceTestCase):
         (folder / ".hidden.json").write_text(GOOD)
         (folder / "folder.json").mkdir()
         self.serve(f"--layouts={folder}")
-        self.assertEqual(json.loads(self.ask("/layouts").body), {"layouts": ["a", "b"]})
-        reply = self.ask("/layouts/a")
+        self.assertEqual(json.loads(self.fetch("/layouts").body), {"layouts": ["a", "b"]})
+        reply = self.fetch("/layouts/a")
         self.assertEqual((reply.status, reply.body.decode()), (200, GOOD))
         self.assertEqual(reply.headers["content-type"], "application/json")
-        self.assertTrue(json.loads(self.ask("/config.json").body)["layouts"])
+        self.assertTrue(json.loads(self.fetch("/config.json").body)["layouts"])
         (folder / "Vakuum Süd.json").write_text(GOOD)
-        self.assertIn("Vakuum Süd", json.loads(self.ask("/layouts").body)["layouts"])
-        self.assertEqual(self.ask(f"/layouts/{quote('Vakuum Süd')}").body.decode(), GOOD)
+        self.assertIn("Vakuum Süd", json.loads(self.fetch("/layouts").body)["layouts"])
+        self.assertEqual(self.fetch(f"/layouts/{quote('Vakuum Süd')}").body.decode(), GOOD)
         for method in ("POST", "PUT", "DELETE"):
-            self.assertIn(self.ask("/layouts/a", method).status, {405, 501})
+            self.assertIn(self.fetch("/layouts/a", method).status, {405, 501})
 
     @in_thread
     def test_outside(self) -> None:
@@ -75,10 +75,10 @@ class LayoutFolderTests(ServiceTestCase):
             "%ff",
             ".",
         ):
-            reply = self.ask(f"/layouts/{name}")
+            reply = self.fetch(f"/layouts/{name}")
             self.assertIn(reply.status, {400, 404}, name)
             self.assertNotIn(b"SECRET", reply.body)
-        self.assertEqual(self.ask("/layouts/inner").body.decode(), GOOD)
+        self.assertEqual(self.fetch("/layouts/inner").body.decode(), GOOD)
 
     @in_thread
     def test_no_layout(self) -> None:
@@ -93,15 +93,15 @@ class LayoutFolderTests(ServiceTestCase):
             ("large", "at most 1048576 bytes"),
             ("absent", "absent: no such layout"),
         ):
-            reply = self.ask(f"/layouts/{name}")
+            reply = self.fetch(f"/layouts/{name}")
             self.assertEqual(reply.status, 404, name)
             self.assertIn(expected, json.loads(reply.body)["detail"])
 
     @in_thread
     def test_none(self) -> None:
         """Without the option there is no resource; a missing folder prevents the start."""
-        self.assertEqual(self.ask("/layouts").status, 404)
-        self.assertFalse(json.loads(self.ask("/config.json").body)["layouts"])
+        self.assertEqual(self.fetch("/layouts").status, 404)
+        self.assertFalse(json.loads(self.fetch("/config.json").body)["layouts"])
         error = self.assertRaises(SystemExit, Options().parseOptions, ["--layouts", "/absent"])
         self.assertIn("--layouts", str(error))
         self.assertIn("folder", str(error))

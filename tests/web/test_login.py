@@ -88,8 +88,8 @@ class LoginTests(MemoryServiceTestCase):
     def test_login_page(self) -> Any:
         """`/login` makes the browser ask for a password, and redirects to the console."""
         self.serve_users()
-        asked = yield self.get("/login")
-        self.assertEqual(asked.status, 401)
+        reply = yield self.get("/login")
+        self.assertEqual(reply.status, 401)
         back = yield self.get("/login", Authorization=basic("alice", PASSWORD))
         self.assertEqual((back.status, back.headers["location"]), (303, "./"))
 

@@ -30,7 +30,7 @@ socket.onclose = () => told("closed");
 """Opens a WebSocket and puts; returns the outcome."""
 
 EXPECTED_ERRORS = "status of 401|favicon.ico|WebSocket connection to"
-"""What the browser writes of logins and subprotocols that are refused."""
+"""Log lines of the browser about refused logins and subprotocols."""
 
 
 class BrowserTests(MemoryServiceTestCase):
@@ -48,12 +48,12 @@ class BrowserTests(MemoryServiceTestCase):
 
     def drive(self, steps: Callable[[Browser], T]) -> Deferred[T]:
         """Use a browser in a thread, as it blocks."""
-        self.addCleanup(deferToThread, self.look_back)
-        # It has passwords of other ports only: each test has a gateway of its own.
+        self.addCleanup(deferToThread, self.check_log_of_page)
+        # It has passwords for other ports only: each test has its own gateway.
         return deferToThread(steps, the_browser())
 
-    def look_back(self) -> None:
-        """Leave the page, and fail if it has complained of anything else than is refused here."""
+    def check_log_of_page(self) -> None:
+        """Leave the page, and fail if it has logged errors other than these refusals."""
         the_browser().leave()
         check_log(self, EXPECTED_ERRORS, {f"127.0.0.1:{self.port}"})
 
@@ -83,7 +83,7 @@ class BrowserTests(MemoryServiceTestCase):
             both = self.put(browser, f"bearer.{token}", "pycaserver")
             self.assertEqual(both, "ok:pycaserver")
             self.assertEqual(self.put(browser, f"bearer.{token}"), f"ok:bearer.{token}")
-            # Offered and not selected: what the selecting is for.
+            # Offered and not selected: without a selection, the browser closes the connection.
             self.assertEqual(self.put(browser, "something-else"), "closed")
 
         return self.drive(steps)

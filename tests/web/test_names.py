@@ -79,10 +79,10 @@ class NameTests(MemoryServiceTestCase):
         found = yield self.names("beam")
         self.assertEqual([name for name, _, _ in found], ["SR:beam:current", "SR:beam:life"])
         self.assertEqual(found[1], ("SR:beam:life", "", "ChannelFinder"))
-        self.assertIn(b"~name=*beam*&~size=100", channels.asked[-1])
-        again = len(channels.asked)
+        self.assertIn(b"~name=*beam*&~size=100", channels.requests[-1])
+        again = len(channels.requests)
         yield self.names("beam")
-        self.assertEqual(len(channels.asked), again)
+        self.assertEqual(len(channels.requests), again)
         for query in ("", "?part=", "?part=a&part=b", f"?part={'x' * 101}", "?part=%ff"):
             answer = yield self.get(f"/names{query}")
             self.assertEqual(answer.status, 400, query)

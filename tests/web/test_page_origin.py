@@ -1,4 +1,4 @@
-"""What a web page can do through the browser of a user whom the gateway knows by address."""
+"""What a web page can do through the browser of a user with rights by address."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from pycawamp.web.host import Hosts, own_names
 from tests.support.certificate import write_certificate
 from tests.support.console_case import FEW_PROCESSES
 from tests.support.service_case import MemoryServiceTestCase, reactor
+from tests.support.timing import allowed
 
 HAG = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,READ) {HAG(room)} }\n"
 HAG_PUT = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,WRITE) {HAG(room)} }\n"
@@ -290,7 +291,7 @@ class BrowserTests(MemoryServiceTestCase):
 
         def steps() -> None:
             hosts = {"gateway.rebound:80": ours, "evil.example:80": theirs}
-            browser = Browser(hosts=hosts, flags=FEW_PROCESSES)
+            browser = Browser(hosts=hosts, timeout=allowed(15), flags=FEW_PROCESSES)
             self.addCleanup(browser.quit)
 
             def said(page: str, gateway: str, action: str) -> Any:

@@ -172,8 +172,8 @@ class OpeningTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def begin(self) -> Any:
-        """A gateway, who will ask for much, who asks for little, and the names of all PVs."""
-        # The clients work in the same loop: what they do is not to lengthen the slices.
+        """Return a gateway, clients with many and with few requests, and the names of all PVs."""
+        # The clients run in the same event loop: their work must not lengthen the slices.
         self.patch(read_scheduler, "LONGEST_SLICE", SLICE)
         names = [f"X{i}" for i in range(self.PVS)]
         for name in names:

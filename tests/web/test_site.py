@@ -27,16 +27,16 @@ class SiteTests(ServiceTestCase):
     @in_thread
     def test_types(self) -> None:
         """Each kind of file has its media type, which browsers are told not to guess."""
-        for path, wanted in TYPES.items():
-            reply = self.ask(f"/{path}")
-            self.assertEqual((reply.status, reply.headers["content-type"]), (200, wanted), path)
+        for path, expected in TYPES.items():
+            reply = self.fetch(f"/{path}")
+            self.assertEqual((reply.status, reply.headers["content-type"]), (200, expected), path)
             self.assertEqual(reply.headers["x-content-type-options"], "nosniff", path)
 
     @in_thread
     def test_monitor_is_no_page(self) -> None:
         """A plain HTTP request to /monitor gets an error, and is not redirected."""
         for query in ("", "?redirect=https://elsewhere.example/&after=1", "?redirect=x%0d%0a:"):
-            reply = self.ask(f"/monitor{query}")
+            reply = self.fetch(f"/monitor{query}")
             self.assertEqual(reply.status, 426)
             self.assertNotIn("location", reply.headers)
             self.assertNotIn(b"elsewhere", reply.body)
@@ -45,7 +45,7 @@ class SiteTests(ServiceTestCase):
     def test_policy(self) -> None:
         """Every response forbids scripts, styles and connections elsewhere, and inline ones."""
         for path in TYPES:
-            policy = self.ask(f"/{path}").headers["content-security-policy"]
+            policy = self.fetch(f"/{path}").headers["content-security-policy"]
             rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
             self.assertEqual(rules["default-src"], "'none'")
             self.assertEqual(rules["script-src"], "'self'")
@@ -55,13 +55,13 @@ class SiteTests(ServiceTestCase):
     def test_unchanged(self) -> None:
         """With the current tag, the response is 304 without a body; otherwise the file."""
         for path in TYPES:
-            first = self.ask(f"/{path}")
+            first = self.fetch(f"/{path}")
             self.assertEqual(first.headers["cache-control"], "no-cache")
             tag = first.headers["etag"]
-            again = self.ask(f"/{path}", if_none_match=tag)
+            again = self.fetch(f"/{path}", if_none_match=tag)
             self.assertEqual((again.status, again.body), (304, b""), path)
             self.assertEqual(again.headers["etag"], tag)
-            other = self.ask(f"/{path}", if_none_match='"other"')
+            other = self.fetch(f"/{path}", if_none_match='"other"')
             self.assertEqual((other.status, other.body), (200, first.body), path)
 
     @in_thread
@@ -76,7 +76,7 @@ class SiteTests(ServiceTestCase):
         globalLogPublisher.addObserver(observe)
         self.addCleanup(globalLogPublisher.removeObserver, observe)
         for path in TYPES:
-            whole, head = self.ask(f"/{path}"), self.ask(f"/{path}", "HEAD")
+            whole, head = self.fetch(f"/{path}"), self.fetch(f"/{path}", "HEAD")
             self.assertEqual((head.status, head.body), (200, b""), path)
             for name in ("content-type", "content-length", "etag", "content-security-policy"):
                 self.assertEqual(head.headers[name], whole.headers[name], path)
@@ -87,7 +87,7 @@ class SiteTests(ServiceTestCase):
         """Every file beside the page is served unchanged, except for entries, which are joined."""
         for part in sorted(set(PARTS) - set(ENTRIES)):
             if Path(part).suffix in {".css", ".html", ".js", ".svg", ".ts"}:
-                reply = self.ask(f"/static/{part}")
+                reply = self.fetch(f"/static/{part}")
                 self.assertEqual((reply.status, reply.body), (200, (STATIC / part).read_bytes()))
 
     @in_thread
@@ -97,7 +97,7 @@ class SiteTests(ServiceTestCase):
         waiting = ["/"]
         while waiting:
             path = waiting.pop()
-            reply = self.ask(path)
+            reply = self.fetch(path)
             self.assertEqual(reply.status, 200, path)
             for reference in references(reply):
                 target = urljoin(path, reference)
@@ -119,9 +119,9 @@ class SiteTests(ServiceTestCase):
             "/config.json/",
             "/index.html",
         ):
-            self.assertEqual(self.ask(path).status, 404, path)
+            self.assertEqual(self.fetch(path).status, 404, path)
         for path in ("/static", "/static/", "/static/console", "/static/console/"):
-            reply = self.ask(path)
+            reply = self.fetch(path)
             self.assertIn(reply.status, {404, 405}, path)
             self.assertNotIn(b"main.js", reply.body)
 
@@ -131,7 +131,7 @@ class SiteTests(ServiceTestCase):
         for up in ("..", "%2e%2e", "%2E%2E%2F..", "..%2f..", "..%5c..", "....//", ".%00."):
             for name in ("site.py", "web/site.py", "setup.cfg", "etc/passwd"):
                 for path in (f"/static/{up}/{name}", f"/static/client/{up}/{up}/{name}"):
-                    reply = self.ask(path)
+                    reply = self.fetch(path)
                     self.assertEqual(reply.status, 404, path)
                     self.assertNotIn(b"twisted", reply.body.lower())
 
@@ -139,16 +139,18 @@ class SiteTests(ServiceTestCase):
     def test_other_methods(self) -> None:
         """Nothing can be changed."""
         for method in ("POST", "PUT", "DELETE"):
-            self.assertTrue(self.ask("/static/pycaserver.js", method).status in {405, 501}, method)
+            self.assertTrue(
+                self.fetch("/static/pycaserver.js", method).status in {405, 501}, method
+            )
 
     @in_thread
     def test_configuration(self) -> None:
         """The configuration has whether puts are on, and the demo only if there is one."""
-        configuration = json.loads(self.ask("/config.json").body)
+        configuration = json.loads(self.fetch("/config.json").body)
         self.assertEqual((configuration["puts"], configuration["demo"]), (False, []))
         self.stop_gateway()
         self.serve("--demo", "--allow-put=anyone")
-        configuration = json.loads(self.ask("/config.json").body)
+        configuration = json.loads(self.fetch("/config.json").body)
         self.assertTrue(configuration["puts"])
         self.assertIn("demo:sine", dict(configuration["demo"]))
 

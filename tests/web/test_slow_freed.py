@@ -1,4 +1,4 @@
-"""Slow clients that disconnect: what they did not read is freed."""
+"""Slow clients that disconnect: their unread data is freed."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tests.support.service_case import MemoryServiceTestCase, reactor
 
 
 def unsent() -> list[int]:
-    """The unsent bytes of all clients' sockets that exist, of closed ones too."""
-    # By type(): isinstance() fails for weak proxies of what is gone.
+    """Return the unsent bytes of all existing sockets of clients, including closed ones."""
+    # By type(): isinstance() fails for weak proxies of freed objects.
     found = (each for each in gc.get_objects() if type(each) is ClientTransport)
     return [each.backlog for each in found]
 

@@ -37,8 +37,8 @@ def fetch(port: int, path: str, **headers: str) -> Deferred[Fetched]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
 
     def get() -> Fetched:
-        asked = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=named)
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with_headers = urllib.request.Request(f"http://127.0.0.1:{port}{path}", headers=named)
+        with urllib.request.urlopen(with_headers, timeout=20) as answer:
             return Fetched({k.lower(): v for k, v in answer.headers.items()}, answer.read())
 
     return deferToThread(get)
@@ -119,12 +119,12 @@ class SnapshotTests(ApiTestCase):
         ):
             self.assertEqual(text.count(documented), 1, documented)
             text = text.replace(documented, ours)
-        places = "".join(
+        directories = "".join(
             f"{kind}_temp_path {self.folder}/{kind};\n"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
         return self.write(
             "nginx.conf",
             f"daemon off;\nmaster_process off;\npid {self.folder}/pid;\nerror_log stderr;\n"
-            f"events {{}}\nhttp {{\naccess_log off;\n{places}{text}}}\n",
+            f"events {{}}\nhttp {{\naccess_log off;\n{directories}{text}}}\n",
         )

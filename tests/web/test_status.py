@@ -134,11 +134,11 @@ class StatusTests(ApiTestCase):
         yield client.until(value=99)
         yield deferLater(reactor, SHORTEST, lambda: None)
         received = report.content({})
-        most = monotonic() - started
-        (channel,), (client_told,) = received["channels"], received["clients"]
+        elapsed = monotonic() - started
+        (channel,), (client_report,) = received["channels"], received["clients"]
         self.assertEqual(channel["updates"], before["updates"] + 100)
-        self.assertTrue(100 / (most + 1) <= channel["rate"] <= 100, channel)
-        self.assertGreater(client_told["rate"], 50 * channel["rate"])
+        self.assertTrue(100 / (elapsed + 1) <= channel["rate"] <= 100, channel)
+        self.assertGreater(client_report["rate"], 50 * channel["rate"])
         yield deferLater(reactor, SHORTEST, lambda: None)
         (channel,) = report.content({})["channels"]
         self.assertEqual(channel["rate"], 0)

@@ -14,10 +14,10 @@ from tests.support.examples import examples
 from tests.support.gateway_case import MemoryGatewayTestCase
 from tests.support.websocket_frames import BINARY, CLOSE, PING, TEXT
 
-MOST = 5000
+MAX_SIZE = 5000
 TEXTS = st.one_of(
     st.text(max_size=200).map(str.encode),
-    st.integers(0, MOST + 10).map(lambda size: b"x" * size),
+    st.integers(0, MAX_SIZE + 10).map(lambda size: b"x" * size),
     st.integers(60_000, 70_000).map(lambda size: b"y" * size),
 )
 MASKS = st.binary(min_size=4, max_size=4)
@@ -44,10 +44,10 @@ class TextMessageTests(SynchronousTestCase):
     def test_whole(self, before: bytes, text: bytes, mask: bytes, after: bytes) -> None:
         """A whole frame is parsed, if it is not too large; then nothing is waited for."""
         frame = masked(text, mask)
-        taken = take_text(before + frame + after, len(before), MOST)
+        taken = take_text(before + frame + after, len(before), MAX_SIZE)
         end = len(before) + len(frame)
-        self.assertEqual(taken, (text, end) if len(text) <= MOST else None)
-        self.assertFalse(begins_text(frame + after, MOST))
+        self.assertEqual(taken, (text, end) if len(text) <= MAX_SIZE else None)
+        self.assertFalse(begins_text(frame + after, MAX_SIZE))
 
     @settings(max_examples=examples(50), deadline=None)
     @given(text=TEXTS, mask=MASKS, data=st.data())
@@ -55,15 +55,15 @@ class TextMessageTests(SynchronousTestCase):
         """A part of a frame is waited for, once its size is known, if it is not too large."""
         frame = masked(text, mask)
         part = frame[: data.draw(st.integers(0, len(frame) - 1))]
-        self.assertIsNone(take_text(part, 0, MOST))
-        expected = len(text) <= MOST or len(part) < (2 if len(text) > 65535 else 4)
-        self.assertEqual(begins_text(part, MOST), expected)
+        self.assertIsNone(take_text(part, 0, MAX_SIZE))
+        expected = len(text) <= MAX_SIZE or len(part) < (2 if len(text) > 65535 else 4)
+        self.assertEqual(begins_text(part, MAX_SIZE), expected)
 
     @settings(max_examples=examples(50), deadline=None)
     @given(frame=st.binary(max_size=300))
     def test_any(self, frame: bytes) -> None:
         """No other data is parsed as a text."""
-        taken = take_text(frame, 0, MOST)
+        taken = take_text(frame, 0, MAX_SIZE)
         if taken is not None:
             text, end = taken
             self.assertEqual(
@@ -81,8 +81,8 @@ class TextMessageTests(SynchronousTestCase):
             b"\x81\x01x" + bytes(10),
             b"\x81\xfe\x00\x05" + bytes(20),
         ):
-            self.assertIsNone(take_text(frame, 0, MOST), frame)
-            self.assertFalse(begins_text(frame, MOST), frame)
+            self.assertIsNone(take_text(frame, 0, MAX_SIZE), frame)
+            self.assertFalse(begins_text(frame, MAX_SIZE), frame)
 
 
 class ServedTests(MemoryGatewayTestCase):

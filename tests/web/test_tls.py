@@ -17,7 +17,7 @@ from pycawamp.filewatch import FileWatcher
 from pycawamp.testing import connect
 from pycawamp.web.certificate import tls_endpoint
 from tests.support.certificate import CertificateFiles, write_certificate
-from tests.support.http_client import HTTPReader, ask
+from tests.support.http_client import HTTPReader, fetch
 from tests.support.http_reader import request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
@@ -39,11 +39,11 @@ class TLSTests(MemoryServiceTestCase):
         self.certificate: Any = service.files.certificates[0]
         return service
 
-    def ask(self, data: bytes = b"", **options: Any) -> Deferred[HTTPReader]:
+    def fetch(self, data: bytes = b"", **options: Any) -> Deferred[HTTPReader]:
         """Fires with the certificate of the server, and the response."""
         settings = ssl.CertificateOptions(verify=False, **options)
         endpoint = SSL4ClientEndpoint(reactor, "127.0.0.1", self.port, settings)
-        return ask(endpoint, data, TLSReader)
+        return fetch(endpoint, data, TLSReader)
 
     @inlineCallbacks
     def open_socket(self, version: ssl.TLSVersion = ssl.TLSVersion.TLSv1_3) -> Any:
@@ -65,7 +65,7 @@ class TLSTests(MemoryServiceTestCase):
         """Pages by TLS make the browser use TLS only; others do not."""
         self.serve_tls()
         for path in ("/", "/static/pycaserver.js", "/nowhere"):
-            seen = yield self.ask(request(path, {"Connection": "close"}))
+            seen = yield self.fetch(request(path, {"Connection": "close"}))
             self.assertIn(b"strict-transport-security: max-age=", seen.data.lower())
         self.serve()
         plain = yield self.get()
@@ -137,11 +137,11 @@ class TLSTests(MemoryServiceTestCase):
         """A renewed certificate is used for the next connection; open ones stay."""
         self.serve_tls()
         client = yield self.open_socket()
-        before = yield self.ask(request("/", {"Connection": "close"}))
+        before = yield self.fetch(request("/", {"Connection": "close"}))
         write_certificate(self.folder / "tls")
         renewed = yield self.certificate.reload()
         self.assertTrue(renewed)
-        after = yield self.ask(request("/", {"Connection": "close"}))
+        after = yield self.fetch(request("/", {"Connection": "close"}))
         self.assertNotEqual(before.serial, after.serial)
         client.send("X")
         monitor = yield client.until(msg_type="monitor")
@@ -151,7 +151,7 @@ class TLSTests(MemoryServiceTestCase):
     def test_half_renewed(self) -> Any:
         """While key and certificate do not match, or one is missing, the old pair is used."""
         self.serve_tls()
-        before = yield self.ask(request("/", {"Connection": "close"}))
+        before = yield self.fetch(request("/", {"Connection": "close"}))
         context = self.certificate.getContext()
         other = write_certificate(self.folder / "other")
         pem = self.files.certificate.read_bytes()
@@ -161,7 +161,7 @@ class TLSTests(MemoryServiceTestCase):
                 self.files.certificate.write_bytes(broken)
             good = yield self.certificate.reload()
             self.assertFalse(good)
-            during = yield self.ask(request("/", {"Connection": "close"}))
+            during = yield self.fetch(request("/", {"Connection": "close"}))
             self.assertEqual(before.serial, during.serial)
             if broken is None:
                 self.files.certificate.write_bytes(b"")
@@ -169,7 +169,7 @@ class TLSTests(MemoryServiceTestCase):
         self.files.key.write_bytes(other.key.read_bytes())
         # A change is seen without a reload too.
         yield until_true(lambda: self.certificate.getContext() is not context)
-        after = yield self.ask(request("/", {"Connection": "close"}))
+        after = yield self.fetch(request("/", {"Connection": "close"}))
         self.assertNotEqual(before.serial, after.serial)
 
     @inlineCallbacks
@@ -180,9 +180,9 @@ class TLSTests(MemoryServiceTestCase):
             options = {"insecurelyLowerMinimumTo": version, "lowerMaximumSecurityTo": version}
             if version is ssl.TLSVersion.TLSv1_3:
                 options = {"raiseMinimumTo": version}
-            seen = yield self.ask(request("/", {"Connection": "close"}), **options)
+            seen = yield self.fetch(request("/", {"Connection": "close"}), **options)
             self.assertEqual(seen.answer.status, 200, version)
-        old = yield self.ask(
+        old = yield self.fetch(
             insecurelyLowerMinimumTo=ssl.TLSVersion.TLSv1_0,
             lowerMaximumSecurityTo=ssl.TLSVersion.TLSv1_1,
         )

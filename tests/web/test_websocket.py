@@ -160,7 +160,7 @@ class ResourceTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_plain_http(self) -> Any:
-        """A plain HTTP request to it is told in HTTP what it is."""
+        """A plain HTTP request to it gets an HTTP response that explains the resource."""
         fixture = yield self.start()
         answer = yield http_get(fixture, "/monitor")
         self.assertGreater(answer.status, 0)
@@ -172,7 +172,7 @@ class ClientTests(MemoryGatewayTestCase):
 
     @inlineCallbacks
     def test_not_seen(self) -> Any:
-        """What does not come fails the wait, and the failure says what came instead."""
+        """If a message does not arrive, the wait fails, with the received messages in the error."""
         self.backend.add("X", 5)
         client = yield self.start_client()
         client.send("X")
@@ -206,7 +206,7 @@ class ClientTests(MemoryGatewayTestCase):
 
 
 def http_get(fixture: GatewayFixture, path: str) -> Deferred[Answer]:
-    """Fires with the answer to a plain HTTP request."""
+    """Fires with the response to a plain HTTP request."""
     port = int(fixture.url.split(":")[2].split("/")[0])
     endpoint = TCP4ClientEndpoint(reactor, "127.0.0.1", port)
     return exchange(endpoint, request(path, {"Connection": "close"}))

@@ -35,7 +35,7 @@ COMPOSED = (FieldType.TABLE, FieldType.IMAGE, FieldType.STRUCTURE)
 
 
 def readings(field_type: FieldType, is_array: bool) -> list[Reading]:
-    """An update with a time stamp, and one without."""
+    """Return an update with a time stamp, and one without."""
     value = ARRAYS.get(field_type, np.array([1, 2], np.int16)) if is_array else None
     if value is None:
         value = VALUES.get(field_type, 5)
@@ -43,7 +43,7 @@ def readings(field_type: FieldType, is_array: bool) -> list[Reading]:
 
 
 class AnyTypeTests(SynchronousTestCase):
-    """What pvAccess has, through what was made for Channel Access."""
+    """Types of pvAccess in messages that were designed for Channel Access."""
 
     def render(self, encoding: Encoding) -> None:
         """Render each type."""
@@ -66,7 +66,7 @@ class AnyTypeTests(SynchronousTestCase):
                     json.loads(message)
 
     def test_own(self) -> None:
-        """Version 2, in all of its encodings."""
+        """Version 2, in all encodings."""
         for arrays in ("json", "base64", "binary"):
             for extras in (False, True):
                 dialect: Dialect = VERSION_2
@@ -78,7 +78,7 @@ class AnyTypeTests(SynchronousTestCase):
         self.render(Encoding(Epics2Web()))
 
     def test_no_time_stamp(self) -> None:
-        """Without a time stamp of the server there is none in the message."""
+        """If the server sends no time stamp, the message has none."""
         renderer = VERSION_2.renderer("x", Encoding(VERSION_2))
         renderer.describe(Metadata(FieldType.INT64, 1))
         self.assertEqual(
@@ -87,7 +87,7 @@ class AnyTypeTests(SynchronousTestCase):
         )
 
     def test_image(self) -> None:
-        """An image has its rows and columns; as JSON no pixels."""
+        """An image has its rows and columns; as JSON, it has no pixels."""
         image = Reading(0, 0, 5, 0, Image(np.arange(6, dtype="<u2").reshape(2, 3), "", (2, 3)))
         frames = []
         for arrays in ("json", "binary"):

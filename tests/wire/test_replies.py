@@ -1,4 +1,4 @@
-"""What Version 1 clients are told, byte by byte."""
+"""Messages to Version 1 clients, byte by byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata, Reading, Value
 from tests.support.examples import examples
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 
 STAMP = b"1.500000000"
 
@@ -22,20 +22,20 @@ class MonitorTests(SynchronousTestCase):
     """`connection` and `monitor` messages, as a session writes them."""
 
     def setUp(self) -> None:
-        """Make a gateway, whose PVs' time stamp is always 1.5."""
+        """Create a gateway with PVs whose time stamp is always 1.5."""
         self.gateway = MemoryGateway()
 
     def payloads(self, name: str, value: Value, metadata: Metadata) -> list[bytes]:
-        """What a client that connects to a PV is told."""
+        """Return the messages to a client that connects to a PV."""
         gateway = MemoryGateway()
         gateway.backend.add(name, value, metadata)
         session, page = gateway.open()
-        ask(session, "connect", name)
+        send_request(session, "connect", name)
         gateway.flush_cycle()
         return page.payloads
 
     def value(self, value: Value, field_type: FieldType, count: int = 1) -> bytes:
-        """The JSON of a value, in a message whose other bytes are as they should be."""
+        """Return the JSON of a value, after checking the rest of the message."""
         _, monitor = self.payloads("X", value, Metadata(field_type, count))
         length = 1 if count == 1 else len(value)  # type: ignore[arg-type]
         head = b'{"msg_type":"monitor","pvname":"X","value":'
@@ -44,7 +44,7 @@ class MonitorTests(SynchronousTestCase):
         return monitor[len(head) : -len(tail)]
 
     def test_keys(self) -> None:
-        """The keys are those of the contract, in its order, and no others."""
+        """The message has the documented keys, in the documented order, and no others."""
         connection, monitor = self.payloads("X", 5, Metadata(FieldType.LONG, 1, units="mA"))
         self.assertEqual(connection, b'{"msg_type":"connection","pvname":"X","conn":true}')
         expected = (
@@ -53,17 +53,17 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual(monitor, expected % STAMP)
 
     def test_no_units(self) -> None:
-        """A PV without units has no such key, whatever else is known of it."""
+        """A PV without units has no such key, whatever other metadata it has."""
         metadata = Metadata(FieldType.ENUM, 1, precision=3, enum_strs=("Off", "On"), host="h")
         _, monitor = self.payloads("X", 1, metadata)
         expected = b'{"msg_type":"monitor","pvname":"X","value":1,"count":1,"timestamp":%b}'
         self.assertEqual(monitor, expected % STAMP)
 
     def test_lost(self) -> None:
-        """A lost PV is told as conn false, one that came back as conn true and a value."""
+        """A lost PV is reported as conn false; when it is back, conn true and a value are sent."""
         self.gateway.backend.add("X", 5)
         session, page = self.gateway.open()
-        ask(session, "connect", "X")
+        send_request(session, "connect", "X")
         self.gateway.flush_cycle()
         page.take()
         self.gateway.backend.remove("X")
@@ -81,7 +81,7 @@ class MonitorTests(SynchronousTestCase):
         )
 
     def test_numbers(self) -> None:
-        """Numbers read as they are, in the shortest way that means the same."""
+        """Numbers have the shortest digits that read back as the same number."""
         for value, field_type, text in [
             (0.1, FieldType.DOUBLE, b"0.1"),
             (-0.0, FieldType.DOUBLE, b"-0.0"),
@@ -104,7 +104,7 @@ class MonitorTests(SynchronousTestCase):
             self.assertEqual(self.value(array, field_type, 9), b"[1.0,null,null,null]")
 
     def test_arrays(self) -> None:
-        """A channel of a native count other than 1 gives arrays, of one element and none too."""
+        """A channel with a native count other than 1 has arrays, even with one element or none."""
         for held, text in [([], b"[]"), ([7], b"[7]"), ([1, 2, 3], b"[1,2,3]")]:
             for dtype, field_type in [
                 ("i2", FieldType.SHORT),
@@ -121,7 +121,7 @@ class MonitorTests(SynchronousTestCase):
         self.assertEqual(self.value([], FieldType.STRING, 5), b"[]")
 
     def test_strings(self) -> None:
-        """Strings are JSON in UTF-8, whatever they hold."""
+        """Strings are JSON in UTF-8, whatever they contain."""
         for value, text in [
             ("", '""'),
             ("Grüße µm ☃", '"Grüße µm ☃"'),
@@ -132,7 +132,7 @@ class MonitorTests(SynchronousTestCase):
             self.assertEqual(self.value(value, FieldType.STRING), text.encode())
 
     def test_names_and_units(self) -> None:
-        """Names and units may hold what templates and JSON find special."""
+        """Names and units may contain characters that are special in templates or JSON."""
         for text in ("100%", "%s%b%d", 'a"b', "back\\slash", "{0}", 'X.{"dbnd":{"abs":1}}', "Öl"):
             metadata = Metadata(FieldType.LONG, 1, units=text)
             connection, monitor = map(json.loads, self.payloads(text, 5, metadata))
@@ -143,10 +143,10 @@ class MonitorTests(SynchronousTestCase):
             self.assertEqual((monitor["pvname"], monitor["units"]), ("A" + text, text))
 
     def test_stamp(self) -> None:
-        """The time stamp keeps all nine digits of the IOC's."""
+        """The time stamp has all nine digits of the IOC's."""
         self.gateway.backend.add("X", 1)
         session, page = self.gateway.open()
-        ask(session, "connect", "X")
+        send_request(session, "connect", "X")
         (handle,) = self.gateway.backend.handles
         for seconds, nanoseconds, text in [
             (631152000, 0, "631152000.000000000"),
@@ -161,7 +161,7 @@ class MonitorTests(SynchronousTestCase):
     @settings(max_examples=examples(150), deadline=None)
     @given(st.text(min_size=1, max_size=30), st.text(max_size=10), st.floats())
     def test_any_text(self, name: str, units: str, value: float) -> None:
-        """Whatever a PV is called, its messages are valid JSON that says what it is."""
+        """For any name and value, messages are valid JSON with that name and value."""
         *_, monitor = self.payloads(
             "N" + name.replace("\0", ""), value, Metadata(FieldType.DOUBLE, 1, units=units)
         ) or [b"{}"]

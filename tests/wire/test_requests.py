@@ -1,4 +1,4 @@
-"""What clients may ask: bytes to requests, or one BadMessageError."""
+"""Parsing of requests: from bytes to a request, or one BadMessageError."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ json_values = (
 
 
 def request(**keys: Any) -> bytes:
-    """A message with these keys."""
+    """Return a message with these keys."""
     return json.dumps(keys).encode()
 
 
@@ -42,14 +42,14 @@ class ParseTests(SynchronousTestCase):
     """requests.parse."""
 
     def refused(self, payload: bytes) -> BadMessageError:
-        """The BadMessageError that a payload leads to."""
+        """Return the BadMessageError for a payload."""
         mistake: BadMessageError = self.assertRaises(BadMessageError, parse, payload)
         self.assertTrue(mistake.message)
         self.assertLess(len(mistake.message), 300)
         return mistake
 
     def test_connect(self) -> None:
-        """`connect` and `disconnect` carry the name exactly as it was sent."""
+        """`connect` and `disconnect` have the name exactly as it was sent."""
         for name in NAMES:
             first, second = (parse(request(action=a, pv=name)) for a in ("connect", "disconnect"))
             assert isinstance(first, Connect)
@@ -57,27 +57,27 @@ class ParseTests(SynchronousTestCase):
             self.assertEqual((first.names, second.names), ((name,), (name,)))
 
     def test_white_space(self) -> None:
-        """JSON may be laid out as one likes, its keys in any order."""
+        """JSON may have white space, and its keys may be in any order."""
         parsed = parse(b'\n { "pv" : "X" ,\t"action":"connect" } \r\n')
         assert isinstance(parsed, Connect)
         self.assertEqual(parsed.names, ("X",))
 
     def test_bare_name(self) -> None:
-        """A text that is not JSON and looks like a PV name is the oldest protocol: connect."""
+        """A text that is not JSON and can be a PV name is a connect, as in the oldest protocol."""
         for name in ("X", "demo:sine.EGU", "12:34", "true:1", "Öl:Druck", "-", "x" * 256):
             parsed = parse(name.encode())
             assert isinstance(parsed, Connect)
             self.assertEqual(parsed.names, (name,))
 
     def test_not_bare(self) -> None:
-        """White space, brackets, too great a length, or being JSON make a text no bare name."""
+        """A text with white space or brackets, that is too long or is JSON, is not a bare name."""
         for text in ("", " ", "a b", "X\n", "x" * 257, "{X", "[X", '"X', "\tX"):
             self.assertEqual(self.refused(text.encode()).code, "bad_json", text)
         for text in ("12", "true", "null", "-1.5e3", '"X"', "[]", '["X"]'):
             self.assertEqual(self.refused(text.encode()).code, "bad_request", text)
 
     def test_bad_json(self) -> None:
-        """What is not JSON, also what JavaScript or Python would take, is `bad_json`."""
+        """A text that is not JSON is `bad_json`, even if JavaScript or Python accepts it."""
         for text in ("{", "{'action':'connect'}", '{"action":"connect",}', '{"pv":NaN} '):
             self.assertEqual(self.refused(text.encode()).code, "bad_json")
         self.assertEqual(self.refused(b'{"action":"connect","pv":"\xff"}').code, "bad_json")
@@ -92,7 +92,7 @@ class ParseTests(SynchronousTestCase):
             self.refused(b"[" * depth + b"]" * depth)
 
     def test_action(self) -> None:
-        """A missing action or one of a wrong type is `bad_request`, another `unknown_action`."""
+        """A missing or mistyped action is `bad_request`; an unknown one is `unknown_action`."""
         for message in ({}, {"pv": "X"}, {"action": None}, {"action": 5}, {"action": ["connect"]}):
             self.assertEqual(self.refused(json.dumps(message).encode()).code, "bad_request")
         mistake = self.refused(request(action="conect", pv="X"))
@@ -101,14 +101,14 @@ class ParseTests(SynchronousTestCase):
         self.assertLess(len(self.refused(request(action="x" * 10_000)).action or ""), 100)
 
     def test_pv(self) -> None:
-        """A missing name or one of a wrong type is `bad_request`, with the action."""
+        """A missing name, or one of a wrong type, is `bad_request`, with the action."""
         for pv in (None, 5, True, {}, {"name": "X"}):
             mistake = self.refused(request(action="connect", pv=pv))
             self.assertEqual((mistake.code, mistake.action), ("bad_request", "connect"))
         self.assertEqual(self.refused(request(action="connect")).code, "bad_request")
 
     def test_bad_name(self) -> None:
-        """Empty, too long, or with control characters: `bad_name`, with the start of the name."""
+        """A name that is empty, too long or has control characters is `bad_name`, and truncated."""
         for name in ("", "   ", "X\n", "X\0", "a\x7fb", "a\u202eb", "x" * 10_000, "ö" * 300):
             mistake = self.refused(request(action="connect", pv=name))
             self.assertEqual((mistake.code, mistake.action), ("bad_name", "connect"))
@@ -119,7 +119,7 @@ class ParseTests(SynchronousTestCase):
     @given(st.binary() | st.text().map(str.encode) | json_values.map(json.dumps).map(str.encode))
     @example(b"\xff")
     def test_any_bytes(self, payload: bytes) -> None:
-        """Any bytes are a request with a sound name, or a BadMessageError; never anything else."""
+        """Any bytes are a request with a valid name, or a BadMessageError, and nothing else."""
         try:
             parsed = parse(payload)
         except BadMessageError:
@@ -137,7 +137,7 @@ class ParseTests(SynchronousTestCase):
         )
     )
     def test_any_object(self, message: dict[str, Any]) -> None:
-        """Any object is a request or a BadMessageError; never anything else."""
+        """Any object is a request or a BadMessageError, and nothing else."""
         try:
             parse(json.dumps(message).encode())
         except BadMessageError as mistake:

@@ -22,7 +22,7 @@ FLOAT = Metadata(FieldType.FLOAT, 1)
 
 
 class SingleTests(SynchronousTestCase):
-    """A FLOAT, whose value comes as a double where it is from a source in Python, or the bus."""
+    """A FLOAT whose value is a double, as from a source in Python or the bus."""
 
     def shown(self, encoding: Encoding, value: float) -> Any:
         """Return the value that a dialect shows."""
@@ -70,7 +70,7 @@ class SingleTests(SynchronousTestCase):
                 self.assertEqual(shown, json.loads(str(np.float32(value))))
 
     def test_history(self) -> None:
-        """It is the same in a history."""
+        """The same applies to a history."""
         values = np.array([0.1, 1e300, -1e300, math.nan])
         ones = np.ones(4, np.uint32)
         with np.errstate(over="raise"):

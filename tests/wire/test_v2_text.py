@@ -1,4 +1,4 @@
-"""text: values as EPICS tools show them."""
+"""text: values formatted as by EPICS tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.pv.values import FieldType, Metadata
-from tests.support.memory_gateway import MemoryGateway, ask
+from tests.support.memory_gateway import MemoryGateway, send_request
 from tests.support.version2_case import V2TestCase, like
 
 VALUES = ["0", "1.5", "-2.25", "0.125", "3.14159265", "1234567.891", "123456789.125", "-98765432.5"]
@@ -22,17 +22,17 @@ class TextTests(SynchronousTestCase):
     """Text of in-memory PVs."""
 
     def text(self, metadata: Metadata, value: Any) -> str | None:
-        """What a client that asked for text is told, if anything."""
+        """Return the text that a client gets, if there is one."""
         gateway = MemoryGateway()
         gateway.backend.add("X", value, metadata)
         session, page = gateway.open()
-        ask(session, "connect", "X", text=True)
+        send_request(session, "connect", "X", text=True)
         gateway.flush_cycle()
         text: str | None = page.take()[-1].get("text")
         return text
 
     def test_no_precision(self) -> None:
-        """A number of which no precision is known is not rounded, but to the digits that count."""
+        """A number without a precision is only rounded to its significant digits."""
         for kind, value, text in (
             (FieldType.DOUBLE, 2.5, "2.5"),
             (FieldType.DOUBLE, 3.0, "3"),
@@ -44,7 +44,7 @@ class TextTests(SynchronousTestCase):
             self.assertEqual(self.text(Metadata(kind, 1), value), text)
 
     def test_precision(self) -> None:
-        """Floating point has PREC digits, far from 1 an exponent."""
+        """Floating point has PREC digits, and an exponent if it is very large or small."""
         for value, precision, text in [
             (1.23456, 2, "1.23"),
             (1.0, 0, "1"),
@@ -60,19 +60,19 @@ class TextTests(SynchronousTestCase):
                 self.assertEqual(self.text(metadata, value), text)
 
     def test_enums(self) -> None:
-        """An enum is its label, or its index where it has none."""
+        """An enum is its label, or its index if it has none."""
         metadata = Metadata(FieldType.ENUM, 1, enum_strs=("Off", "On"))
         for value, text in [(0, "Off"), (1, "On"), (5, "5")]:
             self.assertEqual(self.text(metadata, value), text)
 
     def test_whole_numbers_and_strings(self) -> None:
-        """Whole numbers and strings are what they are."""
+        """Whole numbers and strings are unchanged."""
         for kind in (FieldType.LONG, FieldType.SHORT, FieldType.CHAR):
             self.assertEqual(self.text(Metadata(kind, 1), 42), "42")
         self.assertEqual(self.text(Metadata(FieldType.STRING, 1), 'a "b"\n'), 'a "b"\n')
 
     def test_long_strings(self) -> None:
-        """A char array is the string up to its NUL; what is no UTF-8 is Latin-1."""
+        """A char array is the string up to its NUL, in Latin-1 if it is not UTF-8."""
         for raw, text in [
             (b"abc\0def", "abc"),
             (b"abc", "abc"),
@@ -97,7 +97,7 @@ class RealTextTests(V2TestCase):
 
     @inlineCallbacks
     def test_precision(self) -> Any:
-        """Numbers read as the IOC itself converts them to strings, whatever value and PREC."""
+        """For any value and PREC, numbers are formatted as by the IOC's own conversion."""
         ioc, _, client = yield self.start_all(
             """
             record(ao, "$(P)ao") { field(FLNK, "$(P)shown") }
@@ -106,18 +106,18 @@ class RealTextTests(V2TestCase):
         )
         for precision in PRECISIONS:
             yield self.dbpf(ioc, "ao.PREC", str(precision))
-            # The IOC tells of it by an event of its own, which a get may overtake.
-            while (yield self.ask(client, "info", "ao"))["precision"] != precision:
+            # The IOC reports it with a separate event, which a get may overtake.
+            while (yield self.send_request(client, "info", "ao"))["precision"] != precision:
                 pass
             for value in VALUES:
                 yield self.dbpf(ioc, "ao", value)
-                got = yield self.ask(client, "get", "ao", text=True)
+                got = yield self.send_request(client, "get", "ao", text=True)
                 shown = yield self.value(client, "shown")
                 self.assertEqual(got["text"], shown.strip(), (value, precision))
 
     @inlineCallbacks
     def test_changes(self) -> Any:
-        """A changed PREC or label shows from the next update on; long strings are whole."""
+        """A changed PREC or label is used from the next update on; long strings are complete."""
         records = """
             record(ao, "$(P)ao") { field(VAL, "1.25") field(PREC, "2") field(PINI, "YES") }
             record(bo, "$(P)bo") { field(ZNAM, "Off") field(ONAM, "On") field(PINI, "YES") }
@@ -133,6 +133,6 @@ class RealTextTests(V2TestCase):
             yield self.dbpf(ioc, field, new)
         yield client.until(like(value=0.5, text="0.5000"))
         yield client.until(like(value=1, text="Open"))
-        # The update may come before the put's reply.
+        # The update may arrive before the put's reply.
         client.send({"action": "put", "pv": f"{self.prefix}lso.VAL$", "value": "ü" * 140})
         yield client.until(like(text="ü" * 140))

@@ -12,6 +12,6 @@ pycaserver = ServiceMaker(
 pycaserver_ingest = ServiceMaker(
     "pycaserver-ingest",
     "pycawamp.service.ingest",
-    "Brings EPICS process variables onto a NATS bus.",
+    "Publishes EPICS process variables on a NATS bus.",
     "pycaserver-ingest",
 )

@@ -65,7 +65,7 @@ class CABackend:
         self._repeater: Repeater | None = None
         self._ca = libca.load()
         self._worker = Worker(reactor, "Channel Access", self._ca.ca_flush_io)
-        # Executed before all other jobs, also those of channels that are opened before `start`.
+        # Executed before all other jobs, even those of channels that are opened before `start`.
         self._worker.do(self._create_context)
         self.registry = Registry(inbox.intake)
         """The channels, monitors, gets and puts that libca's callbacks are about."""
@@ -93,7 +93,7 @@ class CABackend:
         return self._worker.stop(last=self._destroy_context)
 
     def check(self) -> Deferred[None]:
-        """Fires when the worker has finished its present jobs, so no call of libca hangs."""
+        """Fires when the worker has finished its current jobs, so no call of libca hangs."""
         done: Deferred[None] = Deferred()
         self._worker.do(partial(self._reactor.callFromThread, done.callback, None))
         return done
@@ -108,7 +108,7 @@ class CABackend:
     def free(self, channel: Channel) -> None:
         """Clear a channel's subscriptions, then the channel."""
         self.registry.channels.pop(channel.key, None)
-        # It waits inside libca like a request.
+        # The call waits inside libca like a request.
         self._circuits.send(channel.at_libca, partial(self._clear_channel, channel))
 
     def lose(self, host: str) -> None:

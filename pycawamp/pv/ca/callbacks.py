@@ -51,7 +51,7 @@ class Registry:
         else:
             listener.key = self._intake.listen(
                 listener.type,
-                listener.most,
+                listener.max_count,
                 listener.header,
                 listener.width,
                 listener,
@@ -123,7 +123,7 @@ class Callbacks:
             return
         count = args.count
         # Type and count are what the server claims: libca passes them on unchecked.
-        if args.type == listener.type and count <= listener.most:
+        if args.type == listener.type and count <= listener.max_count:
             size = listener.header + count * listener.width
             self._inbox.post_update(listener.receive, string_at(args.dbr, size))
         else:
@@ -164,7 +164,7 @@ class Callbacks:
             key = self._registry.next_key()
             at_libca.monitors = (ValueMonitor(channel, key, native, self._inbox.intake),)
             if dbr.control_size(native.type):
-                # First, so that the server sends it first.
+                # Metadata first, so that the server sends it first.
                 control = ControlMonitor(channel, self._registry.next_key(), native)
                 at_libca.monitors = (control, *at_libca.monitors)
             self._subscribe(channel, at_libca.monitors)
@@ -188,8 +188,8 @@ class Callbacks:
         # Under load, only the newest is kept.
         self._inbox.post_update(self._log_exception, (source, args.stat, line))
 
-    def _log_exception(self, news: tuple[str, int, str]) -> None:
-        self._refusals.write(*news)
+    def _log_exception(self, event: tuple[str, int, str]) -> None:
+        self._refusals.write(*event)
 
 
 def _refuse(listener: Listener, status: int, dbr_type: int, count: int) -> None:
@@ -201,11 +201,11 @@ def _refuse(listener: Listener, status: int, dbr_type: int, count: int) -> None:
 
 
 def _mismatch(listener: Listener, dbr_type: int, count: int) -> libca.Refusal:
-    """Return how an answer differs from the requested type and count."""
+    """Return how a reply differs from the requested type and count."""
     if dbr_type != listener.type:
         reason = f"it sent DBR type {dbr_type}, not {listener.type} as requested"
         return libca.Refusal(libca.ECA_BADTYPE, reason)
-    reason = f"it sent {count} elements; the PV has at most {listener.most}"
+    reason = f"it sent {count} elements; the PV has at most {listener.max_count}"
     return libca.Refusal(libca.ECA_BADCOUNT, reason)
 
 

@@ -130,10 +130,10 @@ class Channel:
             write = Write(write.type, 1, b"\0")
         return self._puts.complete(write) if wait else self._puts.send(write)
 
-    def connect(self, news: tuple[Metadata, tuple[Monitor, ...]]) -> None:
+    def connect(self, event: tuple[Metadata, tuple[Monitor, ...]]) -> None:
         """Handle a connection: store type, rights and monitors."""
         self._reroute()
-        self.native, self.monitors = news
+        self.native, self.monitors = event
         self.at_libca.host = self.native.host
         route = self.monitors[-1].route
         if route is not None and IRoutedSink.providedBy(self._sink):
@@ -146,14 +146,14 @@ class Channel:
         if self._complete or not self.native.read_access:
             self._describe(self.native)
 
-    def overload(self, _news: None) -> None:
+    def overload(self, _event: None) -> None:
         """Handle that its values are not subscribed to because the memory limit is reached."""
         if self.native is not None:
             self._overloaded = True
             self._describe(self._described or self.native)
             self._sink.overloaded()
 
-    def lose(self, _news: None) -> None:
+    def lose(self, _event: None) -> None:
         """Handle a disconnection."""
         self.native = None
         self._calls.lose(self.at_libca.host)
@@ -178,7 +178,7 @@ class Channel:
             self._complete = True
             self._describe(dbr.describe(self.native, raw))
 
-    def go_undescribed(self, refusal: libca.Refusal) -> None:
+    def metadata_refused(self, refusal: libca.Refusal) -> None:
         """Continue without units, limits and labels, which the IOC does not send."""
         if self.native is not None:
             self._log_refusal(refusal, f"units and limits of {self.name}")
@@ -214,9 +214,9 @@ class Channel:
             # So that the next value comes to `update`.
             self._reroute()
             self._held = refusal
-            self._calls.held_refusals.put(partial(self._believe, refusal))
+            self._calls.held_refusals.put(partial(self._report_held, refusal))
 
-    def _believe(self, refusal: libca.Refusal) -> None:
+    def _report_held(self, refusal: libca.Refusal) -> None:
         """Report a held refusal, unless values or other access rights have arrived since."""
         if self._held is refusal:
             self._refuse(refusal)

@@ -28,14 +28,14 @@ HEADER = 16
 
 
 class Confirmation:
-    """A read of one element, whose answer shows that the IOC has received earlier requests.
+    """A read of one element, whose reply shows that the IOC has received earlier requests.
 
     It has the attributes of a Monitor that a callback needs.
     """
 
     route = None
     type = dbr.DBR_TYPES[FieldType.STRING]
-    count = most = 1
+    count = max_count = 1
     header = 0
     width = dbr.STRING_SIZE
 
@@ -44,11 +44,11 @@ class Confirmation:
         self._confirmed = confirmed
 
     def receive(self, _raw: bytes) -> None:
-        """Handle the answer."""
+        """Handle the reply."""
         self._confirmed()
 
     def failed(self, _refusal: libca.Refusal) -> None:
-        """Handle an answer without a value, or a failure."""
+        """Handle a reply without a value, or a failure."""
         self._confirmed()
 
 
@@ -68,7 +68,7 @@ class Circuits:
 
     Args:
         do: Passes a job to the worker.
-        confirm: Reads one element of a channel, and calls a function when the answer has come.
+        confirm: Reads one element of a channel, and calls a function when the reply has arrived.
         forget: Called with the key of a confirmation that is no longer needed.
     """
 
@@ -103,7 +103,7 @@ class Circuits:
         if circuit is None:
             return
         self._end(circuit)
-        # An answer that still arrives must have no effect.
+        # A reply that still arrives must have no effect.
         while circuit.held:
             _, _, job = circuit.held.popleft()
             self._do(job)

@@ -70,7 +70,7 @@ def decoder(field_type: FieldType, count: int) -> Decoder:
     return _decoder(field_type, count != 1)
 
 
-@cache  # Ten thousand channels need no more than two functions a type.
+@cache  # Ten thousand channels share two functions per type.
 def _decoder(field_type: FieldType, is_array: bool) -> Decoder:
     layout = TIME_LAYOUTS[field_type]
     if is_array:
@@ -148,7 +148,7 @@ _CTRL_ENUM = Struct("=h")
 
 def describe(native: Metadata, raw: bytes) -> Metadata:
     """Return the channel's metadata, completed by its DBR_CTRL data."""
-    # Without the alarm, which differs: records that are alike share one Metadata.
+    # Without the alarm, so that similar records share one Metadata.
     return _describe(native, raw[4 : control_size(native.type)])
 
 

@@ -1,8 +1,8 @@
 """Encoding of values to DBR data, with complete checks.
 
-Channel Access accepts values that nobody intends: index 99 for a record with 16 states, or the
-first 39 bytes of a longer string. Therefore a value is checked against the channel's metadata
-first, and is written as a whole or not at all.
+Channel Access accepts unintended values: index 99 for a record with 16 states, or the first 39
+bytes of a longer string. Therefore a value is checked against the channel's metadata first, and is
+written completely or not at all.
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ _PROTOTYPES: dict[str, tuple[Any, list[Any]]] = {
     "ca_write_access": (c_uint, [chid_t]),
     "ca_puser": (c_void_p, [chid_t]),
     "ca_message": (c_char_p, [c_long]),
-    # libCom's, which libca brings along: it must be the same copy.
+    # A function of libCom, in the copy that libca has loaded.
     "epicsAtThreadExit": (c_int, [ThreadExitCallback, c_void_p]),
 }
 
@@ -147,8 +147,8 @@ class DBRRequest(NamedTuple):
     dbr_type: int
     elements: int
     """Number of elements to request; 0: the current number."""
-    most: int
-    """Maximum number of elements in an answer."""
+    max_count: int
+    """Maximum number of elements in a reply."""
 
 
 @functools.cache
@@ -164,7 +164,7 @@ def value_request(native_type: int, native_count: int) -> DBRRequest:
 @functools.cache
 def control_request(native_type: int, native_count: int) -> DBRRequest:
     """Return the request for a channel's units, limits or labels."""
-    # The metadata arrives with a value: with no element if there may be none.
+    # The metadata arrives with a value; without elements, if that is possible.
     return DBRRequest(native_type + CTRL_TYPES, min(native_count, 1), 1)
 
 
@@ -200,9 +200,9 @@ class ThreadKeeper:
     def __init__(self, library: Any) -> None:
         self._at_thread_exit = library.epicsAtThreadExit
         self._ensure = ctypes.pythonapi.PyGILState_Ensure
-        self._release = ctypes.pythonapi.PyGILState_Release
-        self._exit_callback = ThreadExitCallback(self._let_go)
-        # Lives in the thread state: a new one has no `kept`, whatever its thread's number.
+        self._release_state = ctypes.pythonapi.PyGILState_Release
+        self._exit_callback = ThreadExitCallback(self._release)
+        # Stored in the thread state: a new state has no `kept`, whatever its thread's number.
         self.local = threading.local()
         self.threads = 0
         """Number of threads whose state is kept."""
@@ -214,7 +214,7 @@ class ThreadKeeper:
         self.threads += 1
         self._at_thread_exit(self._exit_callback, None)
 
-    def _let_go(self, _argument: int | None) -> None:
+    def _release(self, _argument: int | None) -> None:
         # ctypes has another reference during this call, and releases it afterwards.
         self.threads -= 1
-        self._release(0)
+        self._release_state(0)

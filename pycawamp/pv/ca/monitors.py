@@ -30,7 +30,7 @@ class Monitored(Protocol):
     def describe(self, raw: bytes) -> None:
         """Handle DBR_CTRL data."""
 
-    def go_undescribed(self, refusal: libca.Refusal) -> None:
+    def metadata_refused(self, refusal: libca.Refusal) -> None:
         """Continue without units, limits and labels."""
 
     def direct_streams(self) -> list[DirectStream] | None:
@@ -46,7 +46,7 @@ class Monitor(ABC):
         "event_id",
         "header",
         "key",
-        "most",
+        "max_count",
         "reserved",
         "route",
         "type",
@@ -62,7 +62,7 @@ class Monitor(ABC):
         self.channel = channel
         self.key = key
         """The user data of the callback."""
-        self.type, self.count, self.most = request
+        self.type, self.count, self.max_count = request
         """DBR type and element count to request, and the maximum element count of an event."""
         self.header = header
         self.width = width
@@ -85,10 +85,10 @@ class Monitor(ABC):
 
     def failed(self, refusal: libca.Refusal) -> None:
         """Handle an event without data, or with invalid data."""
-        # Without read access there is nothing to send; the access rights say so.
+        # Without read access there is nothing to send; the access rights report it.
         channel = self.channel
-        is_news = refusal.status != libca.ECA_NORDACCESS or channel.is_readable
-        if is_news and self in channel.monitors:
+        is_reported = refusal.status != libca.ECA_NORDACCESS or channel.is_readable
+        if is_reported and self in channel.monitors:
             self.refused(refusal)
 
     @abstractmethod
@@ -149,6 +149,6 @@ class ControlMonitor(Monitor):
 
     def refused(self, refusal: libca.Refusal) -> None:
         """Continue without metadata."""
-        # Without read access the metadata is as it was; the event may come before the rights.
+        # Without read access, the metadata is unchanged; the event may arrive before the rights.
         if refusal.status != libca.ECA_NORDACCESS:
-            self.channel.go_undescribed(refusal)
+            self.channel.metadata_refused(refusal)

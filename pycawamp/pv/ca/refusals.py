@@ -25,7 +25,7 @@ class RefusalLog:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        # Their number so far, and when one was logged; the least recent first.
+        # The number of refusals so far, and when one was logged; the least recent first.
         self._kinds: OrderedDict[tuple[str, int], tuple[int, float]] = OrderedDict()
 
     def write(self, host: str, status: int, line: str) -> None:

@@ -25,12 +25,12 @@ class PendingGet:
     """A ca_array_get_callback, with the attributes of a Monitor that a callback needs."""
 
     route = None
-    """None: the answer is passed to `handler`."""
+    """None: the reply is passed to `handler`."""
 
     def __init__(self, key: int, native: Metadata) -> None:
         layout = dbr.TIME_LAYOUTS[native.type]
         self.key = key
-        self.type, self.count, self.most = libca.value_request(
+        self.type, self.count, self.max_count = libca.value_request(
             dbr.DBR_TYPES[native.type], native.count
         )
         self.header = layout.offset
@@ -41,12 +41,12 @@ class PendingGet:
         self._decode = dbr.decoder(native.type, native.count)
 
     def receive(self, raw: bytes) -> None:
-        """Handle the DBR data of the answer."""
+        """Handle the DBR data of the reply."""
         if not self.answer.called:
             self.answer.callback(self._decode(raw))
 
     def failed(self, refusal: libca.Refusal) -> None:
-        """Handle an answer without a value."""
+        """Handle a reply without a value."""
         self.refusal = refusal
         if refusal.status == libca.ECA_DISCONN:
             self.fail(NotConnectedError("no IOC serves it now"))
@@ -132,7 +132,7 @@ class Puts(PutQueue[PendingPut]):
         super().__init__()
         self._calls = calls
         self._at_libca = at_libca
-        # Written while another was under way; they finish together with it.
+        # Writes that were sent while another was under way; they finish together with it.
         self._written: list[PendingPut] = []
 
     def send(self, write: Write) -> Deferred[None]:
@@ -159,7 +159,7 @@ class Puts(PutQueue[PendingPut]):
         written, self._written = self._written, []
         for each in written:
             _answer(each.answer, status)
-        self.go_on()
+        self.send_next()
 
     def lose(self) -> None:
         """Fail all pending writes: the channel was lost."""

@@ -1,1 +1,1 @@
-"""eq:// PVs: formulas as Phoebus has them, computed from other PVs."""
+"""eq:// PVs: formulas in the syntax of Phoebus, computed from other PVs."""

@@ -34,14 +34,14 @@ class FormulaBackend:
         self._hub: PVHub | None = None
         self._inputs: dict[str, FormulaInput] = {}
         self._formulas: dict[FormulaPV, tuple[str, ...]] = {}
-        # Dicts, as they keep the order: the first has waited longest.
+        # Dicts keep the order: the first has waited longest.
         self._changed: dict[FormulaInput, None] = {}
         self._due: dict[FormulaPV, None] = {}
         self._timer: IDelayedCall | None = None
         self._next = 0.0
 
     def follow(self, hub: PVHub) -> None:
-        """Subscribe to inputs with this hub, of which it is a backend."""
+        """Subscribe to inputs with this hub, which uses this backend."""
         self._hub = hub
 
     def start(self) -> None:
@@ -81,7 +81,7 @@ class FormulaBackend:
     def _input(self, name: str) -> FormulaInput:
         found = self._inputs.get(name)
         if found is None:
-            assert self._hub is not None, "a hub is to be followed first"
+            assert self._hub is not None, "`follow` must be called first"
             found = self._inputs[name] = FormulaInput(self._mark)
             found.subscription = self._hub.subscribe(name, found)
         return found
@@ -113,10 +113,10 @@ class FormulaBackend:
             self._due.update(source.formulas)
         self._changed.clear()
         some = list(islice(self._due, FORMULAS_PER_STEP))
-        # Before formulas are computed, which may be inputs of others.
+        # Before computing formulas, which may be inputs of others.
         self._next = self._clock.seconds() + len(some) / MAX_RATE
         for formula in some:
-            # The result of one may cause another to be closed.
+            # The result of one formula may cause another to be closed.
             if self._due.pop(formula, True) is None:
                 formula.compute()
         if self._due:

@@ -1,4 +1,4 @@
-"""Expressions of calc records, as they are put together."""
+"""Building blocks of the expressions of calc records."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CHOICE, OR, AND, COMPARISON, SUM, PRODUCT, POWER, ATOM = range(8)
 
 
 class Calc(NamedTuple):
-    """An expression. A NamedTuple, as a token is."""
+    """An expression. A NamedTuple, for the same reason as `FormulaToken`."""
 
     text: str
     rank: int = ATOM
@@ -30,16 +30,20 @@ class Calc(NamedTuple):
 class Function:
     """A function of Phoebus, and how calc records compute it."""
 
-    fewest: int
-    most: float
+    min_arguments: int
+    max_arguments: float
     """Arguments."""
     make: Callable[[Sequence[Calc]], Calc]
 
     @property
     def expected(self) -> str:
-        """How many arguments it takes, in words."""
-        count = str(self.fewest) if self.fewest == self.most else f"at least {self.fewest}"
-        return f"{count} argument" if self.most == 1 else f"{count} arguments"
+        """The number of arguments as text."""
+        count = (
+            str(self.min_arguments)
+            if self.min_arguments == self.max_arguments
+            else f"at least {self.min_arguments}"
+        )
+        return f"{count} argument" if self.max_arguments == 1 else f"{count} arguments"
 
 
 Binary: TypeAlias = "tuple[str, int]"
@@ -64,7 +68,7 @@ def binary(mark: str, left: Calc, right: Calc) -> Calc:
     if mark == "%":
         return call("FMOD", left, right)
     operator, rank = OPERATORS[mark]
-    # All of them are computed from left to right.
+    # All operators are computed from left to right.
     text = f"{left.within(rank)}{operator}{right.within(rank + 1)}"
     return Calc(text, rank, is_truth=rank <= COMPARISON)
 
@@ -80,7 +84,7 @@ def inverted(operand: Calc) -> Calc:
 
 
 def choice(condition: Calc, yes: Calc, no: Calc) -> Calc:
-    """Return one of two values; a condition that is no finite number is the value itself."""
+    """Return one of two values; a condition that is not finite is the value itself."""
     chosen = f"{condition.within(OR)}?{yes.within(OR)}:{no.text}"
     if condition.is_truth:
         return Calc(chosen, CHOICE)
@@ -132,7 +136,7 @@ FUNCTIONS: dict[str, Function] = {
     "toDegrees": _scaled("R2D"),
     "toRadians": _scaled("D2R"),
     "rnd": _scaled("RNDM"),
-    # The other way around: ATAN2 of calc records takes x first.
+    # Arguments in reverse order: ATAN2 of calc records takes x first.
     "atan2": Function(2, 2, lambda each: call("ATAN2", each[1], each[0])),
     "pow": _operation("^", POWER),
     "min": Function(2, math.inf, lambda each: call("MIN", *each)),

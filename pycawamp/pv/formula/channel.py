@@ -30,7 +30,7 @@ _NOT_NUMBERS = {
 @implementer(ISubscriber)
 @attrs.define(eq=False)
 class FormulaInput:
-    """A PV that formulas are computed from: one subscription for all of them."""
+    """An input of formulas: a PV with one subscription for all of them."""
 
     _changed: Callable[[FormulaInput], object]
     subscription: Subscription = attrs.field(init=False)
@@ -87,12 +87,12 @@ class FormulaPV:
         return succeed(self._latest)
 
     def put(self, value: Any, wait: bool) -> Deferred[None]:
-        """Refuse: it is computed."""
+        """Fail: a formula cannot be written."""
         return fail(PutFailedError("a formula cannot be written"))
 
     def compute(self) -> None:
         """Pass the result for the current inputs to the sink."""
-        refusal = next(filter(None, map(unfit, self._inputs)), None)
+        refusal = next(filter(None, map(input_problem, self._inputs)), None)
         readings = [pv.latest for pv in self._inputs]
         present = [reading for reading in readings if reading is not None]
         if refusal is not None:
@@ -134,8 +134,8 @@ class FormulaPV:
             self._sink.refused(refusal)
 
 
-def unfit(pv: PVState) -> str | None:
-    """Return why nothing can be computed from a PV; None if it is, or may be, a number."""
+def input_problem(pv: PVState) -> str | None:
+    """Return why a formula cannot use a PV; None if its value is, or may be, a number."""
     described = pv.described
     if described is None or not pv.connected:
         return None
@@ -144,6 +144,6 @@ def unfit(pv: PVState) -> str | None:
 
 
 def number(reading: Reading) -> float:
-    """Return the value of an update as a number: of an enum, its index."""
+    """Return the value of an update as a number; for an enum, its index."""
     value = reading.value
     return float(value) if isinstance(value, int | float) else math.nan

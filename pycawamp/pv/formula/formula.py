@@ -1,4 +1,4 @@
-"""A formula, as the name of its PV has it."""
+"""A formula, as given by the name of its PV."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pycawamp.pv.formula.tokens import FormulaError, FormulaToken, quoted, token
 
 @attrs.frozen
 class Formula:
-    """A formula, ready to be computed."""
+    """A parsed formula."""
 
     inputs: tuple[str, ...]
-    """The names of the PVs whose values are A, B, … of the expression."""
+    """The names of the PVs whose values are A, B, … in the expression."""
     expression: Expression
     _tokens: tuple[FormulaToken, ...]
     _names: frozenset[FormulaToken]
-    """The tokens that are names of PVs."""
+    """The tokens that are PV names."""
 
     @classmethod
     def parse(cls, text: str, start: int = 0) -> Formula:

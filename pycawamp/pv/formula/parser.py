@@ -43,14 +43,14 @@ MAX_DEPTH = 20
 
 
 class Parser:
-    """Reads the tokens of a formula; each method reads what it is named after."""
+    """A recursive descent parser; each method reads the element it is named after."""
 
     def __init__(self, tokens: Sequence[FormulaToken]) -> None:
         self._tokens = tokens
         self._at = 0
         self._depth = 0
         self.inputs: dict[str, Calc] = {}
-        """The names of PVs, in the order in which they come, and the letters for them."""
+        """The PV names, in the order in which they occur, and their letters."""
         self.names: set[FormulaToken] = set()
         """The tokens that are names of PVs."""
 
@@ -137,7 +137,7 @@ class Parser:
     def _number(self, token: FormulaToken) -> Calc:
         value = float(token.text)
         if not math.isfinite(value):
-            raise token.error("a number that a double holds")
+            raise token.error("a number within the range of a double")
         return number(value)
 
     def _word(self, token: FormulaToken) -> Calc:
@@ -157,7 +157,7 @@ class Parser:
         if function is None:
             raise token.error(f"a function that calc records have, one of {', '.join(FUNCTIONS)}")
         arguments = self._arguments(token)
-        if not function.fewest <= len(arguments) <= function.most:
+        if not function.min_arguments <= len(arguments) <= function.max_arguments:
             raise _count_error(token, function, len(arguments))
         return function.make(arguments)
 

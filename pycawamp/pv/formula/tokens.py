@@ -24,7 +24,7 @@ _QUOTES = ("`", "'")
 
 
 class FormulaError(ValueError):
-    """The text is no formula that can be computed; says where, and what was expected."""
+    """The text is not a valid formula; the error says where, and what was expected."""
 
 
 class FormulaTokenKind(Enum):
@@ -53,12 +53,12 @@ class FormulaToken(NamedTuple):
 
     kind: FormulaTokenKind
     text: str
-    """For the name of a PV, without quotes."""
+    """The text; a PV name is without quotes."""
     place: int
-    """Its first character's number in the name of the formula, from 1."""
+    """The position of its first character in the name of the formula, from 1."""
 
     def error(self, expected: str) -> FormulaError:
-        """Return the error that something else was expected here."""
+        """Return the error that something else was expected at this place."""
         return FormulaError(f"character {self.place}: expected {expected}, found {self}")
 
     def __str__(self) -> str:

@@ -1,1 +1,1 @@
-"""Local PVs (loc://), which hold what clients write, and simulated PVs (sim://)."""
+"""Local PVs (loc://), whose values are written by clients, and simulated PVs (sim://)."""

@@ -43,7 +43,7 @@ class Simulation:
     step: Step
 
     def alarm(self, value: Value) -> tuple[int, int]:
-        """Return the status and the severity of a scalar, by the limits; of others, none."""
+        """Return the status and the severity of a scalar; other values have no alarm."""
         if not isinstance(value, int | float):
             return 0, 0
         described = self.metadata
@@ -58,7 +58,7 @@ class Simulation:
 
 @attrs.frozen
 class _Limit:
-    """The alarms of values outside of two limits: status and severity."""
+    """The alarms of values outside two limits: status and severity."""
 
     low: tuple[int, int]
     high: tuple[int, int]
@@ -83,7 +83,7 @@ def simulation(name: LocalName) -> Simulation:
     if base == "const":
         metadata, constant = initial(name)
         return Simulation(metadata, 0, lambda *_: constant)
-    # Some have longer names elsewhere: sineWaveform, intermittentChannel.
+    # Some have longer names in other programs: sineWaveform, intermittentChannel.
     make = _SIMULATIONS.get(base) or next(
         (make for start, make in _LONGER.items() if base.startswith(start)), None
     )
@@ -141,7 +141,7 @@ def _ramp(given: Sequence[float]) -> Simulation:
     steps = max(0, math.floor((high - low) / abs(step))) + 1
 
     def value(number: int, _: float) -> float:
-        # It begins at the lower limit, in either direction.
+        # It begins at the lower limit, for either direction.
         if step > 0:
             return low + number % steps * step
         return low if number == 0 else high + (number - 1) % steps * step
@@ -246,7 +246,7 @@ def _strings(given: Sequence[float]) -> Simulation:
 
 
 def _form(name: str, given: Sequence[float], forms: dict[int, Sequence[float]]) -> Sequence[float]:
-    """Return all arguments of a simulation, given the forms that it has."""
+    """Return all arguments of a simulation, given its possible forms."""
     form = forms.get(len(given))
     if form is None:
         counts = " or ".join(map(str, forms))

@@ -47,7 +47,7 @@ def _check_labels(labels: Any, columns: int) -> None:
 
 
 def _checked(name: str, column: Any) -> Array | list[str]:
-    """Return a column: numbers as an array, which needs least memory."""
+    """Return a column; numbers are stored as an array, which takes the least memory."""
     if not isinstance(column, list):
         got = checks.described(column)
         raise BadValueError(f"expected an array for the column {_shown(name)}, got {got}")

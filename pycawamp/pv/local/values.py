@@ -81,7 +81,7 @@ def _numbers(arguments: Sequence[Argument]) -> list[float]:
 
 
 def _first_number(arguments: Sequence[Argument]) -> float:
-    # Unlike one that is written, it may be NaN, for which JSON has no number.
+    # Unlike a written value, it may be NaN, for which JSON has no number.
     (number,) = _numbers(arguments) or [0.0]
     return number
 

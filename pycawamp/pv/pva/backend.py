@@ -48,13 +48,13 @@ class PVABackend:
         self.watched: DelayLine[tuple[Pipeline, Mark]] = DelayLine(
             reactor, SILENCE, lambda item: item[0].look(item[1])
         )
-        """Monitors whose servers may have to be asked to continue."""
+        """Monitors whose servers may need a request to continue."""
         self.bursts: DelayLine[tuple[Pipeline, Mark]] = DelayLine(
             reactor, SILENCE_AFTER_BURST, lambda item: item[0].look_after_burst(item[1])
         )
-        """Those of them whose last updates came all together."""
+        """Those of them whose last updates arrived in a burst."""
         self.inbox = inbox
-        """Where updates go that the compiled part takes; without one, all is done in Python."""
+        """The queue for updates that the compiled part handles; None: Python handles all."""
         self._reactor = reactor
         self._environment = Environment()
         self._conflated = 0
@@ -64,7 +64,7 @@ class PVABackend:
         self._started = False
         self._searches = False
         self._account = _account()
-        # Servers that have refused it: the next connection to one is anonymous.
+        # Servers that have refused the account: the next connection to one is anonymous.
         self._refusing: set[Address] = set()
 
     def start(self) -> None:
@@ -140,7 +140,7 @@ class PVABackend:
     # Events of circuits
 
     def validated(self, circuit: Circuit) -> None:
-        """Search with a name server, beginning with all names that have not been found."""
+        """Search with a name server, starting with all names that have not been found."""
         if circuit.keeps_open:
             self.searcher.hurry()
 
@@ -157,7 +157,7 @@ class PVABackend:
                 self._reactor.callLater(NAME_SERVER_PAUSE, self._connect_name_server, address)
 
     def answered(self, reader: Reader, host: str) -> None:
-        """Handle an answer of a name server."""
+        """Handle a reply of a name server."""
         self.searcher.answered(reader, host)
 
     def account_refused(self, circuit: Circuit) -> None:

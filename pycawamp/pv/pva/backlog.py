@@ -1,4 +1,4 @@
-"""Messages of a connection that wait to be handled."""
+"""The queued messages of a connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MONITOR = int(Command.MONITOR)
 class Backlog:
     """Handles messages in slices of a few milliseconds.
 
-    If there is a backlog for long, only the newest update of each PV is passed on.
+    If a backlog lasts, only the newest update of each PV is passed on.
 
     Args:
         reactor: Twisted's reactor.
@@ -48,7 +48,7 @@ class Backlog:
         self.updates: dict[int, Update] = {}
         """Handles an update of a monitor quickly; returns False if it cannot."""
         self.behind_at = 0.0
-        """When there was last more than could be handled in a slice."""
+        """The last time at which there was more than could be handled in a slice."""
         self.conflated = 0
         """Number of updates that were replaced by newer ones."""
         self._reactor = reactor
@@ -66,11 +66,11 @@ class Backlog:
 
     @property
     def is_busy(self) -> bool:
-        """Whether messages wait."""
+        """Whether messages are queued."""
         return self._working is not None
 
     def add(self, received: Iterable[Message]) -> None:
-        """Handle messages after those that wait."""
+        """Handle messages after the queued ones."""
         self._waiting += received
         if self._working is None:
             self._work()

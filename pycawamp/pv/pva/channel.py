@@ -1,4 +1,4 @@
-"""A pvAccess channel: its search, its server, and what is requested of it."""
+"""A pvAccess channel: its search, its server, and its requests."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class IOwner(Protocol):
         """Handle that a circuit is closed."""
 
     def answered(self, reader: Reader, host: str) -> None:
-        """Handle the answer to a search on the circuit."""
+        """Handle the reply to a search on the circuit."""
 
     def account_refused(self, circuit: Circuit) -> None:
         """Handle that the server of a circuit refuses this client's user and host name."""
@@ -198,7 +198,7 @@ class Circuit(TwistedProtocol):
         if self.direct is None:
             self.fail()
         else:
-            # After the last updates.
+            # Report it after the last updates.
             self.direct.post(lambda _: self.fail(), None)
 
     def fail(self) -> None:
@@ -253,12 +253,12 @@ class Circuit(TwistedProtocol):
             return
         self.backlog.add(received)
 
-    def _handle_read(self, news: tuple[list[Message], list[int], float]) -> None:
+    def _handle_read(self, read: tuple[list[Message], list[int], float]) -> None:
         """Handle the messages that were read, and acknowledge the updates among them."""
         self._ahead -= 1
         if self._closed:
             return
-        received, due, received_at = news
+        received, due, received_at = read
         now = self._reactor.seconds()
         if now - received_at > LATE:
             self.backlog.behind_at = now
@@ -305,7 +305,7 @@ class Circuit(TwistedProtocol):
     def _on_operation(self, reader: Reader) -> None:
         number, subcommand = reader.u32(), reader.byte()
         operation = self._operations.get(number)
-        # The last messages of one that has ended may still arrive.
+        # The last messages of an operation that has ended may still arrive.
         if operation is not None:
             operation.received(subcommand, reader)
 

@@ -57,9 +57,9 @@ _STATUS_NUMBERS = {name: number for number, name in enumerate(STATUSES)}
 _SHOWN = frozenset(
     ["value", "alarm", "timeStamp", "display", "control", "valueAlarm", "descriptor"]
 )
-"""The top fields of a structure that is shown by its value, whatever its type ID."""
+"""The top-level fields of a structure that is shown by its value, whatever its type ID."""
 _SHOWN_BY_VALUE = ("NTScalar", "NTScalarArray", "NTEnum")
-"""Normative types whose other fields describe the value. Those of others are more values."""
+"""Normative types whose other fields describe the value. In other types, they are values too."""
 _COMPOSED = (FieldType.STRUCTURE, FieldType.TABLE, FieldType.IMAGE)
 _LARGE_TYPES = (*_COMPOSED, FieldType.STRING)
 _FLOATING = (FieldType.DOUBLE, FieldType.FLOAT)
@@ -107,7 +107,7 @@ class Description:
         plans[bytes((len(bits),)) + raw] = plan
 
     def leaves(self, plan: Plan) -> bytes | None:
-        """Return what `direct.Form.add` takes of a plan; None if it has more than scalars."""
+        """Return the argument of `direct.Form.add` for a plan; None unless it has only scalars."""
         names = dict(zip(self._leaf_slots, direct.LEAVES, strict=True))
         leaves: list[str] = []
         for slot, field in plan.named:
@@ -118,7 +118,7 @@ class Description:
         return "".join(leaves).encode()
 
     def leaf_values(self, state: State) -> direct.Fields:
-        """Return what a state holds of a number's value, alarm and time stamp."""
+        """Return a number's value, alarm and time stamp from a state."""
         return tuple(state[slot] for slot in self._leaf_slots)
 
     def store(self, fields: direct.Fields, state: State) -> None:
@@ -232,7 +232,7 @@ def _same_texts(texts: tuple[str, ...]) -> list[str]:
 
 @lru_cache(maxsize=1024)
 def same_metadata(metadata: Metadata) -> Metadata:
-    """Return metadata that equals this, the same object each time: channels are often alike."""
+    """Return metadata that equals this, the same object each time: many channels are similar."""
     return metadata
 
 
@@ -271,7 +271,7 @@ def _kind(structure: Structure) -> tuple[FieldType, bool, str]:
     value = structure.field("value")
     if name == "NTTable" and isinstance(value, Structure):
         return FieldType.TABLE, False, "value"
-    # QSRV makes images of records with a value of any type.
+    # QSRV serves images of records with a value of any type.
     if name == "NTNDArray" and isinstance(value, Union | Variant):
         return FieldType.IMAGE, False, "value"
     is_normative = structure.name.startswith("epics:nt/") and name in _SHOWN_BY_VALUE

@@ -1,4 +1,4 @@
-"""Monitors of numbers whose updates go through the inbox, and past Python where they can."""
+"""Monitors of numbers whose updates go through the inbox, and bypass Python if possible."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class DirectMonitor:
         self._direct: Direct = updates.listen(number, self._form, self._subscription, acknowledged)
 
     def open(self) -> None:
-        """Let updates use the route: the sink is about to be connected."""
+        """Let updates use the route: the sink will be notified of the connection next."""
         if self._sink is not None and IRoutedSink.providedBy(self._sink):
             self._is_open = True
             self._sink.routed(self.route)
@@ -110,7 +110,7 @@ class DirectMonitor:
         return count
 
     def release(self, count: int, state: list[Any] | None) -> None:
-        """Continue, with or without a state."""
+        """Continue after `take`, with a new state or without one."""
         fields: Fields | None = None if state is None else self._description.leaf_values(state)
         self._direct.release(count, fields)
 

@@ -1,4 +1,4 @@
-"""What a connection hands its messages to."""
+"""The interfaces of the receivers of a connection's messages."""
 
 from __future__ import annotations
 

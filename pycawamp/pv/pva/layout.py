@@ -77,7 +77,7 @@ class Plan:
         self._plain = Struct(order.sign + self._head)
         self._offset = self._plain.size
         self._text_slot = others[0][0] if others else None
-        # By the string's bytes, its size included: the struct of all, and the string.
+        # By the string's bytes, including its size: the struct for all leaves, and the string.
         self._forms: dict[bytes, tuple[Struct, str]] = {}
 
     def quick(self, buffer: bytes, start: int, end: int, state: list[Any]) -> bool:
@@ -104,7 +104,7 @@ class Plan:
         if len(self._forms) >= MAX_FORMS:
             self._forms.clear()
         form = Struct(f"{self._sign}{self._head}{len(raw)}x{self._tail}")
-        # As a reader takes it.
+        # As a reader decodes it.
         text = Reader(raw, 0, len(raw), LITTLE).text()
         known = self._forms[raw] = form, text
         return known

@@ -66,7 +66,7 @@ class Message(NamedTuple):
         return Reader(self.buffer, self.start, self.end, self.order)
 
 
-# As Message(...), at a third of its price.
+# As Message(...), in a third of the time.
 _message = tuple.__new__
 _LITTLE_HEADER = Struct("<BBBBI").unpack_from
 _HEADERS = {False: Struct("<BBBBI"), True: Struct(">BBBBI")}
@@ -113,7 +113,7 @@ class Receiver:
                 if end - position < HEADER_SIZE:
                     continue
             if data[position + 2] == FROM_SERVER and not self._segments:
-                # What nearly all messages are: little-endian, whole.
+                # The most common case: little-endian, complete.
                 magic, version, _, command, size = _LITTLE_HEADER(data, position)
                 payload_end = position + HEADER_SIZE + size
                 if magic == MAGIC and version and payload_end <= end:
@@ -190,7 +190,7 @@ class Account(NamedTuple):
 
 
 def validation(account: Account | None, order: Order) -> bytes:
-    """Encode the answer to a server's CONNECTION_VALIDATION; without an account, as anonymous."""
+    """Encode the reply to a server's CONNECTION_VALIDATION; without an account, as anonymous."""
     sizes = order.u32.pack(1 << 16) + order.u16.pack(0x7FFF) + order.u16.pack(0)
     auth, credentials = "anonymous", b"\xff"
     if account is not None:
@@ -241,10 +241,10 @@ def search(
     is_unicast: bool,
     order: Order,
 ) -> bytes:
-    """Encode SEARCH for names, each with the number by which the server answers."""
+    """Encode SEARCH for names, each with the number that the server's reply contains."""
     flags = 0x80 if is_unicast else 0
     head = order.u32.pack(sequence) + bytes((flags, 0, 0, 0))
-    # Without an address: to where this comes from.
+    # Without an address: replies go to the sender.
     where = _IPV4_IN_IPV6 + bytes(4) + order.u16.pack(reply_port)
     entries = [order.u32.pack(number) + text(name, order) for number, name in names]
     protocols = b"\x01" + text(TCP, order)
@@ -253,7 +253,7 @@ def search(
 
 
 class Found(NamedTuple):
-    """The answer to a search."""
+    """The reply to a search."""
 
     guid: bytes
     host: str

@@ -90,7 +90,7 @@ class PendingPut:
         """Request the type.
 
         Args:
-            waits: Whether the server answers when the record has finished.
+            waits: Whether the server replies when the record has finished.
         """
         circuit = self._puts.circuit
         self._number = circuit.begin(self)
@@ -153,7 +153,7 @@ class Puts(PutQueue[PendingPut]):
         super().__init__()
         self.circuit = circuit
         self.server_id = server_id
-        # Written while another was under way; they finish together with it.
+        # Writes that were sent while another was under way; they finish together with it.
         self._written: dict[PendingPut, RequestStatus | None] = {}
         self._plain: dict[PendingPut, None] = {}
 
@@ -191,7 +191,7 @@ class Puts(PutQueue[PendingPut]):
         for each in [each for each, answer in self._written.items() if answer is not None]:
             del self._written[each]
             each.done(status if status.is_success else RequestStatus(-1))
-        self.go_on()
+        self.send_next()
 
     def lose(self) -> None:
         """Fail all pending writes: the channel was lost."""

@@ -142,10 +142,10 @@ class Searcher(DatagramProtocol):
             self._enqueue(search)
 
     def answered(self, reader: Reader, host: str) -> None:
-        """Handle an answer from an address.
+        """Handle a reply from an address.
 
         Raises:
-            DecodeError: The answer is invalid.
+            DecodeError: The reply is invalid.
         """
         found = messages.search_response(reader)
         if found is None:
@@ -156,7 +156,7 @@ class Searcher(DatagramProtocol):
                 self.close(search)
                 search.found((found.host or host, found.port))
 
-    def seen(self, reader: Reader, host: str) -> None:
+    def beacon_received(self, reader: Reader, host: str) -> None:
         """Handle a beacon: the first one of a server restarts all searches."""
         beacon = messages.beacon(reader)
         address = beacon.host or host, beacon.port
@@ -175,7 +175,7 @@ class Searcher(DatagramProtocol):
             if message.command == Command.SEARCH_RESPONSE:
                 self.answered(message.reader, addr[0])
             elif message.command == Command.BEACON:
-                self.seen(message.reader, addr[0])
+                self.beacon_received(message.reader, addr[0])
         except MALFORMED as error:
             self._log.debug(
                 "Ignored an invalid datagram from {host}: {error}", host=addr[0], error=error

@@ -146,7 +146,7 @@ class TypeReader:
 
     def __init__(self) -> None:
         self._registry: Registry = {}
-        # Descriptions that were the rest of a message: most channels have one of a few types.
+        # Descriptions at the end of a message: most channels have one of a few types.
         self._known: dict[bytes, Type] = {}
 
     def type(self, reader: Reader) -> Type | None:
@@ -168,7 +168,7 @@ class TypeReader:
         reader.position = position
         description = _Description(reader, self._registry)
         described = description.type()
-        # With numbers of kept types the same bytes may mean another type, later.
+        # With numbers of cached types, the same bytes may mean another type later.
         if described is not None and description.is_self_contained:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()

@@ -129,7 +129,7 @@ _DATATYPES = {
     FieldType.CHAR: "DBR_BYTE",
     FieldType.ENUM: "DBR_ENUM",
     FieldType.STRING: "DBR_STRING",
-    # Types that Channel Access does not have: a type of Channel Access that can hold them.
+    # For types that Channel Access does not have, a type of Channel Access that can hold them.
     FieldType.BOOL: "DBR_BYTE",
     FieldType.INT8: "DBR_BYTE",
     FieldType.UINT8: "DBR_BYTE",

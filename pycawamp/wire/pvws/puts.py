@@ -58,7 +58,7 @@ def _state(value: Any, metadata: Metadata) -> Any:
         try:
             value = _number(value)
         except BadValueError:
-            return value  # The error for unknown labels names those that there are.
+            return value  # The error for unknown labels lists the labels of the PV.
     is_whole = math.isfinite(value) and value == math.trunc(value)
     return int(value) if is_whole else value
 

@@ -68,11 +68,11 @@ def _image_form(key: str, value: Any) -> ImageForm | None:
         text = f'expected "{key}" to be null, or an object with "jpeg" and optionally "max"'
         raise BadMessageError("bad_request", text)
     quality = _whole(key, "jpeg", value["jpeg"], *QUALITIES)
-    most = _whole(key, "max", value["max"], *SIZES) if "max" in value else None
+    size = _whole(key, "max", value["max"], *SIZES) if "max" in value else None
     if not HAS_PILLOW:
         text = f'this gateway does not support "{key}": it requires pycaserver[images]'
         raise BadMessageError("bad_request", text)
-    return ImageForm(quality, most)
+    return ImageForm(quality, size)
 
 
 def _whole(key: str, part: str, value: Any, low: int, high: int) -> int:
@@ -97,5 +97,5 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 
 OPTIONS = tuple(_CHECKS)
 """The names of the options, in the order of `configured` messages."""
-ALWAYS_TOLD = OPTIONS[:6]
+ALWAYS_REPORTED = OPTIONS[:6]
 """Options that `configured` messages contain even if they are not set."""

@@ -12,7 +12,7 @@ from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.errors import BadMessageError
 from pycawamp.wire.requests import Request
 from pycawamp.wire.v2.codec import dumps
-from pycawamp.wire.v2.options import ALWAYS_TOLD, OPTIONS
+from pycawamp.wire.v2.options import ALWAYS_REPORTED, OPTIONS
 
 
 def connection(name: str, connected: bool, reason: str | None = None) -> bytes:
@@ -73,7 +73,7 @@ def configured(request: Request, encoding: Encoding) -> bytes:
     options = {
         key: getattr(encoding, key)
         for key in OPTIONS
-        if key in ALWAYS_TOLD or getattr(encoding, key) != getattr(usual, key)
+        if key in ALWAYS_REPORTED or getattr(encoding, key) != getattr(usual, key)
     }
     if encoding.image is not None:
         options["image"] = _without_none(attrs.asdict(encoding.image))

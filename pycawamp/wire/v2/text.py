@@ -23,9 +23,8 @@ Show: TypeAlias = Callable[[Value], str]
 def formatter_for(metadata: Metadata) -> Show | None:
     """Return the function that formats a channel's values, or None if they have no text.
 
-    Enums have their labels, floating point numbers PREC digits (as many as they have, if there is
-    no PREC), char arrays are long strings.
-    Other arrays of numbers have no text.
+    Enums are formatted as labels, floating point numbers with PREC digits (all digits, if there is
+    no PREC), and char arrays as long strings. Other arrays of numbers have no text.
     """
     if metadata.is_array:
         return _array_formatter(metadata)

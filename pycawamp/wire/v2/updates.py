@@ -190,7 +190,7 @@ def _array(reading: Reading) -> Array:
     if isinstance(value, Image):
         value = value.pixels
     assert isinstance(value, np.ndarray)
-    # Of bytes that are 0 or 1: other languages have no arrays of truth.
+    # As bytes that are 0 or 1: other languages have no arrays of booleans.
     return value.view(np.uint8) if value.dtype == np.bool_ else value
 
 

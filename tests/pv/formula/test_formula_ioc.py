@@ -21,7 +21,7 @@ from tests.support.dialect_case import UNTHROTTLED, has_value
 from tests.support.http_client import exchange
 from tests.support.http_reader import Answer, request
 from tests.support.shared_ioc import Shell
-from tests.support.version2_case import V2TestCase, ask
+from tests.support.version2_case import V2TestCase, send_request
 
 RECORDS = """
 record(ao, "$(P)a") {
@@ -79,15 +79,15 @@ class FormulaTests(V2TestCase):
         yield self.dbpf(ioc, "a", "60")
         update = yield client.until(msg_type="monitor", value=99.0)
         self.assertEqual((update["severity"], update["status"]), ("MINOR", "HIGH"))
-        reply = yield ask(client, "put", pv=name, value=1)
+        reply = yield send_request(client, "put", pv=name, value=1)
         self.assertEqual(reply["code"], "forbidden")
         self.assertEqual(reply["message"], "a formula cannot be written")
-        reply = yield ask(client, "get", pv=self.formula("`@wave` + 1"))
+        reply = yield send_request(client, "get", pv=self.formula("`@wave` + 1"))
         self.assertEqual(reply["code"], "refused")
         self.assertIn("is an array, not a number", reply["message"])
-        reply = yield ask(client, "get", pv=self.formula("`@text` + 1"))
+        reply = yield send_request(client, "get", pv=self.formula("`@text` + 1"))
         self.assertIn("is a string, not a number", reply["message"])
-        reply = yield ask(client, "get", pv=self.formula("`@nowhere` + 1"))
+        reply = yield send_request(client, "get", pv=self.formula("`@nowhere` + 1"))
         self.assertEqual(reply["code"], "not_connected")
 
     @inlineCallbacks
@@ -98,8 +98,8 @@ class FormulaTests(V2TestCase):
         pvws = yield self.fixture.connect(path="pvws/pv")
         pvws.send({"type": "subscribe", "pvs": [name]})
         update = yield pvws.until(has_value, pv=name)
-        received = (update["value"], update["vtype"], update["severity"], update["readonly"])
-        self.assertEqual(received, (8.0, "VDouble", "NONE", True))
+        members = (update["value"], update["vtype"], update["severity"], update["readonly"])
+        self.assertEqual(members, (8.0, "VDouble", "NONE", True))
         pvws.send({"type": "write", "pv": name, "value": 1})
         error = yield pvws.until(type="error")
         self.assertIn("a formula cannot be written", error["message"])
@@ -141,7 +141,7 @@ class FormulaTests(V2TestCase):
         name = self.formula("`@a` + `loc://offset(1)`")
         client.send({"action": "connect", "pv": name, "reason": True})
         yield client.until(msg_type="monitor", pvname=name, value=4.0)
-        yield ask(client, "put", pv="loc://offset", value=2)
+        yield send_request(client, "put", pv="loc://offset", value=2)
         yield client.until(msg_type="monitor", pvname=name, value=5.0)
         yield self.kill_ioc(ioc)
         lost = yield client.until(msg_type="connection", conn=False)

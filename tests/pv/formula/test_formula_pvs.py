@@ -17,7 +17,7 @@ from pycawamp.sessions.authorizer import decide_for
 from pycawamp.sessions.limits import Limits
 from pycawamp.sessions.peer import Peer
 from tests.support.garbage import left_to_the_collector
-from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, ask
+from tests.support.memory_gateway import CONNECT_TIMEOUT, LINGER, MemoryGateway, send_request
 
 SUM = "=`a` + `b`"
 
@@ -46,7 +46,7 @@ class FormulaTestCase(SynchronousTestCase):
 
     def connect(self, name: str, **options: Any) -> list[Any]:
         """Subscribe, and return what the client gets."""
-        ask(self.session, "connect", name, **options)
+        send_request(self.session, "connect", name, **options)
         return self.received()
 
     def values(self, messages: list[Any]) -> list[Any]:
@@ -98,21 +98,21 @@ class UpdateTests(FormulaTestCase):
     def test_described(self) -> None:
         """It is a number without units that cannot be written, and its metadata says so."""
         self.connect(SUM)
-        ask(self.session, "info", SUM)
+        send_request(self.session, "info", SUM)
         (info,) = self.received()
         self.assertEqual((info["type"], info["count"], info.get("units")), ("double", 1, None))
         self.assertFalse(info["write_access"])
-        ask(self.session, "put", SUM, value=1)
+        send_request(self.session, "put", SUM, value=1)
         (refused,) = self.received()
         self.assertEqual((refused["code"], refused["pvname"]), ("forbidden", SUM))
         self.assertEqual(refused["message"], "a formula cannot be written")
 
     def test_get(self) -> None:
         """A get has the newest value; if an input is missing, it fails."""
-        ask(self.session, "get", "eq://`a` * 10")
+        send_request(self.session, "get", "eq://`a` * 10")
         (value,) = self.received()
         self.assertEqual((value["msg_type"], value["value"]), ("value", 10.0))
-        ask(self.session, "get", "=`a` + `nowhere`")
+        send_request(self.session, "get", "=`a` + `nowhere`")
         self.assertEqual(self.received(), [])
         self.gateway.advance(CONNECT_TIMEOUT)
         (error,) = self.received()
@@ -210,7 +210,7 @@ class LifeTests(FormulaTestCase):
         self.assertRegex(lost["reason"], "it cannot be computed since .*: its input s is a string")
         self.assertEqual(error["code"], "refused")
         self.assertEqual(error["message"], "its input s is a string, not a number")
-        ask(self.session, "get", "=`a` + `s`")
+        send_request(self.session, "get", "=`a` + `s`")
         (refused,) = self.received()
         self.assertEqual(refused["code"], "refused")
         self.memory.remove("s")
@@ -228,7 +228,7 @@ class LifeTests(FormulaTestCase):
     def test_linger(self) -> None:
         """Its channels linger like others, and leave nothing behind."""
         self.connect(SUM)
-        ask(self.session, "disconnect", SUM)
+        send_request(self.session, "disconnect", SUM)
         self.gateway.advance(LINGER)
         self.assertEqual(sorted(self.gateway.hub.names), ["a", "b"])
         self.gateway.advance(LINGER)
@@ -242,9 +242,9 @@ class LifeTests(FormulaTestCase):
         def work() -> None:
             session, _ = self.gateway.open()
             for name in (SUM, "=`=a+1` + b", "=x + a", "=1 +", "=`a` + `xyz://b`", "=w + 1"):
-                ask(session, "connect", name)
-                ask(session, "get", name)
-                ask(session, "put", name, value=1)
+                send_request(session, "connect", name)
+                send_request(session, "get", name)
+                send_request(session, "put", name, value=1)
             self.gateway.flush_cycle()
             self.memory.remove("b")
             self.gateway.advance(1)
@@ -282,7 +282,7 @@ class RuleTests(FormulaTestCase):
             )
             self.assertIn(f"do not let you read its input {part}", received[0]["reason"])
         for action, options in (("get", {}), ("info", {}), ("history", {"from": 1.0})):
-            ask(self.session, action, SUM, **options)
+            send_request(self.session, action, SUM, **options)
             self.assertEqual(self.received()[0]["code"], "forbidden", action)
         self.assertEqual(self.gateway.hub.names, [])
 
@@ -340,7 +340,7 @@ class BoundTests(FormulaTestCase):
         self.session, self.page = self.gateway.open()
         self.connect("=x1 + x2 + x3")
         other, page = self.gateway.open()
-        ask(other, "connect", "y")
+        send_request(other, "connect", "y")
         (error,) = self.received()
         self.assertEqual((error["code"], error["pvname"]), ("too_many_pvs", "=x1 + x2 + x3"))
         self.assertEqual(page.take(), [])
@@ -355,8 +355,8 @@ class BoundTests(FormulaTestCase):
         lost, error = self.connect("=a+2")
         self.assertFalse(lost["conn"])
         self.assertIn("the limit of 2 formulas is reached", error["message"])
-        ask(self.session, "disconnect", "=a+1")
-        ask(self.session, "disconnect", "=a+2")
+        send_request(self.session, "disconnect", "=a+1")
+        send_request(self.session, "disconnect", "=a+2")
         self.gateway.advance(LINGER)
         self.assertEqual(self.values(self.connect("=a+2")), [3.0])
 

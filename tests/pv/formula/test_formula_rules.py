@@ -10,7 +10,7 @@ from twisted.internet.defer import inlineCallbacks
 
 from tests.support.api_case import ApiTestCase
 from tests.support.service_case import basic
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 PVLIST = """EVALUATION ORDER ALLOW, DENY
 .* ALLOW
@@ -43,7 +43,7 @@ class RuleTests(ApiTestCase):
         client.send({"action": "connect", "pv": FORMULA})
         yield client.until(msg_type="monitor", value=42.0)
         other = yield self.connect()
-        reply = yield ask(other, "get", pv=FORMULA)
+        reply = yield send_request(other, "get", pv=FORMULA)
         self.assertEqual(reply["code"], "forbidden")
         self.assertEqual(reply["message"], "this gateway does not let you read its input nick")
         other.send({"action": "connect", "pv": FORMULA})

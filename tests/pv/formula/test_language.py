@@ -281,13 +281,13 @@ class RandomTests(SynchronousTestCase):
     @given(st.recursive(OPERANDS, deeper, max_leaves=8))
     def test_computed(self, pair: Pair) -> None:
         """Any formula has the result of Phoebus's grammar, or is too long."""
-        text, wanted = pair
+        text, expected = pair
         try:
             result = computed(text)
         except FormulaError as error:
             self.assertIn("operators", str(error), text)
             return
-        np.testing.assert_equal(result, wanted, text)
+        np.testing.assert_equal(result, expected, text)
 
     @settings(deadline=None, max_examples=examples(300))
     @given(st.text(alphabet="`'\"ab1.eE+-*/^%<>=!&|?:(),;[] \t\0é", max_size=40))

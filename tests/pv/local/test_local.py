@@ -21,7 +21,7 @@ from pycawamp.pv.values import SEVERITIES, STATUSES
 from tests.support.ioc_case import until_true
 from tests.support.local_case import LocalTestCase
 from tests.support.memory_gateway import SinkRecorder
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 WITHOUT_WRITES = Policy()
 
@@ -59,7 +59,7 @@ class LocTests(LocalTestCase):
             name = f"loc://{bare}"
             reply = yield self.value(client, name)
             self.assertEqual(reply, value, name)
-            info = yield ask(client, "info", pv=name)
+            info = yield send_request(client, "info", pv=name)
             self.assertEqual(info["type"], kind, name)
             self.assertEqual(info["count"] != 1, isinstance(value, list), name)
             self.assertTrue(info["write_access"], name)
@@ -73,7 +73,7 @@ class LocTests(LocalTestCase):
         for each, name in ((client, "loc://x(5)"), (other, 'loc://x<VString>("no")')):
             each.send({"action": "connect", "pv": name})
             yield each.until(msg_type="monitor", value=5)
-        reply = yield ask(other, "put", pv="loc://x", value=7)
+        reply = yield send_request(other, "put", pv="loc://x", value=7)
         self.assertTrue(reply["ok"])
         for each in (client, other):
             yield each.until(msg_type="monitor", value=7)
@@ -84,7 +84,7 @@ class LocTests(LocalTestCase):
         client = yield self.start()
         client.send({"action": "connect", "pv": "loc://x(5)"})
         yield client.until(msg_type="monitor", value=5)
-        yield ask(client, "put", pv="loc://x(5)", value=6)
+        yield send_request(client, "put", pv="loc://x(5)", value=6)
         client.send({"action": "disconnect", "pv": "loc://x(5)"})
         yield until_true(lambda: not len(self.fixture.gateway.hub))
         reply = yield self.value(client, "loc://x(5)")
@@ -106,10 +106,10 @@ class LocTests(LocalTestCase):
             client.send({"action": "connect", "pv": name})
             yield client.until(msg_type="monitor", pvname=name)
             for value in good:
-                reply = yield ask(client, "put", pv=name, value=value)
+                reply = yield send_request(client, "put", pv=name, value=value)
                 self.assertTrue(reply.get("ok"), (name, value, reply))
             for value in bad:
-                reply = yield ask(client, "put", pv=name, value=value)
+                reply = yield send_request(client, "put", pv=name, value=value)
                 self.assertEqual(reply.get("code"), "bad_value", (name, value, reply))
 
     @inlineCallbacks
@@ -135,7 +135,7 @@ class LocTests(LocalTestCase):
             error = yield client.until(msg_type="error")
             self.assertEqual((error["code"], error["pvname"]), ("refused", f"loc://{name}"))
             self.assertIn(text, error["message"])
-            reply = yield ask(client, "get", pv=f"loc://{name}")
+            reply = yield send_request(client, "get", pv=f"loc://{name}")
             self.assertEqual(reply["code"], "refused", name)
             self.assertIn(text, reply["message"])
 
@@ -148,7 +148,7 @@ class RuleTests(LocalTestCase):
         """Clients that may not write PVs may not write these."""
         self.policy = WITHOUT_WRITES
         client = yield self.start()
-        reply = yield ask(client, "put", pv="loc://x", value=1)
+        reply = yield send_request(client, "put", pv="loc://x", value=1)
         self.assertEqual(reply["code"], "forbidden")
 
     @inlineCallbacks
@@ -157,7 +157,7 @@ class RuleTests(LocalTestCase):
         self.policy = Policy(parse_pvlist("EVALUATION ORDER ALLOW, DENY\nx ALLOW\nloc://y ALLOW\n"))
         client = yield self.start()
         for name, message in (("x", "forbidden"), ("y", None)):
-            reply = yield ask(client, "get", pv=f"loc://{name}")
+            reply = yield send_request(client, "get", pv=f"loc://{name}")
             self.assertEqual(reply.get("code"), message, name)
 
 
@@ -174,10 +174,10 @@ class SimTests(LocalTestCase):
             update = yield client.until(msg_type="monitor")
             came.append(update["value"])
         self.assertEqual(came, [1, 0, 1, 0, 1])
-        info = yield ask(client, "info", pv="sim://flipflop(29.929)")
+        info = yield send_request(client, "info", pv="sim://flipflop(29.929)")
         self.assertEqual((info["type"], info["enum_strs"]), ("enum", ["false", "true"]))
         self.assertFalse(info["write_access"])
-        reply = yield ask(client, "put", pv="sim://flipflop(0.05)", value=1)
+        reply = yield send_request(client, "put", pv="sim://flipflop(0.05)", value=1)
         self.assertEqual(reply["code"], "forbidden")
 
     @inlineCallbacks
@@ -247,8 +247,8 @@ class SimulationTests(SynchronousTestCase):
     def test_sine(self) -> None:
         """Within the limits, one period in this number of steps."""
         values = self.values("sine(0, 10, 4, 1)", 5, 1)
-        for got, wanted in zip(values, [5, 10, 5, 0, 5], strict=True):
-            self.assertAlmostEqual(got, wanted)
+        for got, expected in zip(values, [5, 10, 5, 0, 5], strict=True):
+            self.assertAlmostEqual(got, expected)
 
     def test_waves(self) -> None:
         """Waves move with time."""

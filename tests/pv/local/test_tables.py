@@ -11,7 +11,7 @@ from pycawamp.pv.errors import BadValueError
 from pycawamp.pv.local.tables import MAX_CELLS, MAX_CHARACTERS, MAX_COLUMNS, table
 from pycawamp.wire.v2.codec import dumps
 from tests.support.local_case import LocalTestCase
-from tests.support.version2_case import ask
+from tests.support.version2_case import send_request
 
 NAME = 'loc://t<VTable>("x", "y")'
 COLUMNS = {"x": [1, 2.5], "y": ["a", "b"], "z": [True, False]}
@@ -28,22 +28,22 @@ class TableTests(LocalTestCase):
         update = yield client.until(msg_type="monitor")
         empty = {"labels": ["x", "y"], "columns": {"x": [], "y": []}}
         self.assertEqual(update["value"], empty)
-        info = yield ask(client, "info", pv="loc://t")
+        info = yield send_request(client, "info", pv="loc://t")
         self.assertEqual((info["type"], info["write_access"]), ("table", True))
-        reply = yield ask(client, "put", pv=NAME, value={"columns": COLUMNS})
+        reply = yield send_request(client, "put", pv=NAME, value={"columns": COLUMNS})
         self.assertTrue(reply["ok"], reply)
         update = yield client.until(msg_type="monitor")
         self.assertEqual(update["value"], {"labels": ["x", "y", "z"], "columns": COLUMNS})
         value = update["value"] | {"labels": ["X", "Y", "Z"]}
-        yield ask(client, "put", pv=NAME, value=value)
+        yield send_request(client, "put", pv=NAME, value=value)
         update = yield client.until(msg_type="monitor")
         self.assertEqual(update["value"], value)
-        reply = yield ask(client, "put", pv=NAME, value={"columns": {"x": [1], "y": []}})
+        reply = yield send_request(client, "put", pv=NAME, value={"columns": {"x": [1], "y": []}})
         self.assertEqual(reply["code"], "bad_value")
         self.assertIn("columns of the same length, got elements: 1 in 'x', 0 in 'y'", str(reply))
-        reply = yield ask(client, "get", pv=NAME)
+        reply = yield send_request(client, "get", pv=NAME)
         self.assertEqual(reply["value"], value)
-        reply = yield ask(client, "get", pv="loc://u<table>")
+        reply = yield send_request(client, "get", pv="loc://u<table>")
         self.assertEqual(reply["value"], {"labels": [], "columns": {}})
 
 

@@ -1,4 +1,4 @@
-"""Makes the recordings of real servers anew: `python -m tests.pv.pva.record`."""
+"""Records real servers again: `python -m tests.pv.pva.record`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ SHARED = (
 
 
 class Recorder:
-    """Keeps what the client is sent, and what it is asked for."""
+    """Records the data that the client receives, and its requests."""
 
     def __init__(self, reactor: Any, names: tuple[str, ...]) -> None:
         self._reactor = reactor
@@ -63,17 +63,17 @@ class Recorder:
         self._names = names
         backend = PVABackend(reactor)
         backend.start()
-        received = Circuit.dataReceived
+        data_received = Circuit.dataReceived
 
         def keep(circuit: Circuit, data: bytes) -> None:
             self._steps.append(Step("data", data))
-            received(circuit, data)
+            data_received(circuit, data)
 
         Circuit.dataReceived = keep  # type: ignore[method-assign, assignment]
         self._handles = {name: backend.open(name, RecordingSink()) for name in names}
 
     def quiet(self) -> Deferred[None]:
-        """Fires after a while."""
+        """Fires after some time without data."""
         return deferLater(self._reactor, QUIET)
 
     def put(self, name: str, value: Any) -> Deferred[None]:
@@ -89,7 +89,7 @@ class Recorder:
         return self.quiet()
 
     def end(self, server: str) -> None:
-        """Store it all."""
+        """Store the recording."""
         Recording(self._names, tuple(self._steps)).write(server)
 
 
@@ -189,7 +189,7 @@ def _compile(program: Path) -> None:
     flags += [str(next(folders[0].glob("libpvxs.so*"))), str(folders[1] / "libCom.so")]
     flags += ["-std=c++17", *(f"-Wl,-rpath,{folder}" for folder in folders), "-lpthread"]
     flags += ["-Wl,--allow-shlib-undefined"]
-    # The wheels for Python up to 3.13 are made with the old ABI of std::string.
+    # The wheels for Python up to 3.13 are built with the old ABI of std::string.
     flags += ["-D_GLIBCXX_USE_CXX11_ABI=0"] if sys.version_info < (3, 14) else []
     command = ["c++", "-o", str(program), str(HERE / "big_endian.cpp"), *flags]
     subprocess.run(command, check=True)
@@ -200,5 +200,5 @@ if __name__ == "__main__":
         react(_record, [server])
     if len(sys.argv) == 1:
         for server in SERVERS:
-            # A reactor runs once in a process.
+            # A reactor can run only once in a process.
             subprocess.run([sys.executable, "-m", "tests.pv.pva.record", server], check=True)

@@ -1,4 +1,4 @@
-"""Recorded bytes of real servers, and connections of the client that are fed with them."""
+"""Recorded bytes of real servers, and connections of the client that receive them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from twisted.internet.testing import StringTransport
 from pycawamp.pv.ca import _fast
 from pycawamp.pv.errors import PVError
 from pycawamp.pv.event_queue import InboxLimits
-from pycawamp.pv.inbox import SHORT_REST, Inbox
+from pycawamp.pv.inbox import SHORT_PAUSE, Inbox
 from pycawamp.pv.interfaces import IHandle
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.environment import Address
@@ -27,7 +27,7 @@ SERVERS = ("qsrv2", "qsrv1", "p4p", "big_endian")
 
 
 class Step(NamedTuple):
-    """What happened: `data` came, or a `get` or a `put` was requested of a PV."""
+    """A step of a recording: `data` was received, or a `get` or `put` of a PV was requested."""
 
     kind: str
     data: bytes = b""
@@ -37,7 +37,7 @@ class Step(NamedTuple):
 
 @attrs.frozen
 class Recording:
-    """All that came from a server, and what the client did meanwhile."""
+    """All data from a server, and the client's requests in between."""
 
     names: tuple[str, ...]
     """The PVs that were opened at first."""
@@ -51,7 +51,7 @@ class Recording:
 
 
 def recording(server: str) -> Recording:
-    """Return what was recorded of one of SERVERS."""
+    """Return the recording of one of SERVERS."""
     content = json.loads(gzip.decompress((FOLDER / f"{server}.json.gz").read_bytes()))
     steps = [
         Step(kind, bytes.fromhex(data), name, value) for kind, data, name, value in content["steps"]
@@ -60,14 +60,14 @@ def recording(server: str) -> Recording:
 
 
 class Transport(StringTransport):
-    """A transport that a TCP connection's protocol can use."""
+    """A transport for the protocol of a TCP connection."""
 
     def setTcpNoDelay(self, enabled: bool) -> None:
-        """There is nothing to delay."""
+        """Do nothing."""
 
 
 class ConnectingReactor(PollingReactor):
-    """A reactor whose connections are made at once."""
+    """A reactor whose connections are established at once."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class ConnectingReactor(PollingReactor):
 
 
 class Replay:
-    """A client of servers whose bytes are fed to it."""
+    """A client that receives recorded bytes of servers."""
 
     def __init__(self, is_compiled: bool) -> None:
         self.clock = ConnectingReactor()
@@ -103,14 +103,14 @@ class Replay:
         return Connection(self, address, sinks, handles)
 
     def iterate(self) -> None:
-        """Do all that is due."""
+        """Run all pending calls."""
         for _ in range(6):
             self.clock.poll()
-            # After few updates in a row the inbox in Python rests.
-            self.clock.advance(SHORT_REST)
+            # After a few small slices, the inbox in Python pauses.
+            self.clock.advance(SHORT_PAUSE)
 
     def end(self) -> None:
-        """Free all."""
+        """Close everything."""
         for protocol in self.clock.connections.values():
             protocol.close()
         self.inbox.close()
@@ -128,24 +128,30 @@ class Connection:
     ) -> None:
         self.sinks = sinks
         self.answers: list[Any] = []
-        """What gets and puts fired with: readings, None, or errors."""
+        """The results of gets and puts: readings, None, or errors."""
         self._replay = replay
         self._protocol = replay.clock.connections[address]
         self._handles = handles
 
     @property
     def is_open(self) -> bool:
-        """Whether the client has not closed it."""
+        """Return whether the client has not closed it."""
         return not self._protocol.transport.disconnected
 
     @property
     def received(self) -> list[str]:
-        """All that was told of the PVs."""
+        """The calls of the sinks of all PVs."""
         calls = [(name, call) for name, sink in self.sinks.items() for call in sink.calls]
         return [*map(repr, calls), *map(repr, self.answers)]
 
+    def close(self) -> None:
+        """Close all PVs; the connection stays for some time."""
+        while self._handles:
+            self._handles.popitem()[1].close()
+        self._replay.iterate()
+
     def take(self, step: Step) -> None:
-        """Do what was recorded."""
+        """Execute a step of the recording."""
         if step.kind == "data":
             if self.is_open:
                 self._protocol.dataReceived(step.data)
@@ -158,7 +164,7 @@ class Connection:
 
 
 def search_answer(search: int, address: Address) -> Reader:
-    """The answer to a search."""
+    """Return the reply to a search."""
     host = bytes(10) + b"\xff\xff" + bytes(map(int, address[0].split(".")))
     head = bytes(12 + 4) + host + LITTLE.u16.pack(address[1]) + text("tcp", LITTLE)
     payload = head + b"\x01" + LITTLE.u16.pack(1) + LITTLE.u32.pack(search)

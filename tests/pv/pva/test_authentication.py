@@ -1,4 +1,4 @@
-"""How servers are told who the gateway is."""
+"""How the gateway identifies itself to servers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.lying_pva_server import TYPE, LyingPVAServer
 from tests.support.pva_case import PVATestCase, RecordingSink
 
 ANONYMOUS = ("anonymous", None)
-TELLS_ACCOUNT = """
+ACCOUNT_PV = """
 class Teller:
     def put(self, pv, operation):
         pv.post(operation.account())
@@ -27,13 +27,13 @@ provider.add("who", SharedPV(nt=nt.NTScalar("s"), initial="nobody", handler=Tell
 
 
 class AuthenticationTests(PVATestCase):
-    """The gateway's client before servers that want to know it, do not, or refuse it."""
+    """Servers that request the user, do not request it, or refuse it."""
 
     @inlineCallbacks
     def connect(
         self, methods: list[str], refused: list[str], **answers: Any
     ) -> Generator[Deferred[Any], Any, list[tuple[str, dict[str, str] | None]]]:
-        """Connect to a server of these methods; fires with what the clients were."""
+        """Connect to a server with these methods; fires with the clients' identities."""
         self.ports = PVAPorts.free()
         server = LyingPVAServer(self.ports)
         server.authentications, server.refused = methods, refused
@@ -50,7 +50,7 @@ class AuthenticationTests(PVATestCase):
 
     @inlineCallbacks
     def test_methods(self) -> Generator[Deferred[Any], Any, None]:
-        """`ca` with user and host where it is offered; anonymous otherwise, or if it is refused."""
+        """`ca` with user and host if it is offered; anonymous otherwise, or if it is refused."""
         account = {"user": getpass.getuser(), "host": socket.gethostname()}
         for order in ORDERS:
             for methods, refused, clients in (
@@ -67,8 +67,8 @@ class AuthenticationTests(PVATestCase):
 
     @inlineCallbacks
     def test_real_server(self) -> Generator[Deferred[Any], Any, None]:
-        """A server of p4p knows the user who writes."""
-        lines = TELLS_ACCOUNT.replace("SharedPV", "type(pvs['x'])")
+        """A p4p server gets the user who writes."""
+        lines = ACCOUNT_PV.replace("SharedPV", "type(pvs['x'])")
         yield self.serve("add('x', nt.NTScalar('d'), 0.0)", f"exec({lines!r}, globals())")
         sink = RecordingSink()
         handle = self.start_backend().open("who", sink)

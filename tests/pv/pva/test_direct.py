@@ -1,4 +1,4 @@
-"""What clients and servers are sent for updates of numbers: the same by either way (Hypothesis)."""
+"""Updates of numbers, compiled and in Python: clients and servers get the same (Hypothesis)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pycawamp.access import Policy
 from pycawamp.fanout.flush import FlushCycle
 from pycawamp.pv.event_queue import InboxLimits
 from pycawamp.pv.hub import PVHub
-from pycawamp.pv.inbox import SHORT_REST, Inbox
+from pycawamp.pv.inbox import SHORT_PAUSE, Inbox
 from pycawamp.pv.pva.backend import PVABackend
 from pycawamp.pv.pva.messages import Command
 from pycawamp.pv.pva.types import FORMATS, STRING, Scalar, ScalarArray, Structure, describe, leaves
@@ -31,7 +31,7 @@ from pycawamp.wire.v2.dialect import VERSION_2
 from tests.pv.pva.recordings import ConnectingReactor, search_answer
 from tests.support.compiled import NATIVE, NOT_COMPILED, compiled
 from tests.support.examples import examples
-from tests.support.memory_gateway import Page, ask
+from tests.support.memory_gateway import Page, send_request
 from tests.support.pva_messages import message
 
 ADDRESS = ("192.0.2.1", 5075)
@@ -53,7 +53,7 @@ DISPLAYS = (
 
 
 def scalar_type(value: Scalar) -> Structure:
-    """A normative type with all that QSRV sends which matters here."""
+    """Return a normative type with the relevant fields of QSRV."""
     fields = (("value", value), ("alarm", ALARM), ("timeStamp", TIME), ("display", DISPLAY))
     return Structure("epics:nt/NTScalar:1.0", fields)
 
@@ -71,13 +71,13 @@ NUMBERS = {code: struct.calcsize(f"<{form}") for code, form in FORMATS.items()}
 def whole_numbers(code: int) -> st.SearchStrategy[int]:
     bits = 8 * NUMBERS[code]
     signed = FORMATS[code].islower()
-    least, most = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
-    return st.one_of(st.integers(0, min(3, most)), st.integers(least, most))
+    lowest, highest = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if signed else (0, 2**bits - 1)
+    return st.one_of(st.integers(0, min(3, highest)), st.integers(lowest, highest))
 
 
 @st.composite
 def leaf(draw: Any, path: str, field: Any, order: Order) -> bytes:
-    """The bytes of a leaf; mostly such as servers send."""
+    """Return the bytes of a leaf, mostly typical ones of servers."""
     if isinstance(field, ScalarArray):
         return size(2, order) + text("off", order) + text("on", order)
     if field.is_string:
@@ -103,7 +103,7 @@ def leaf(draw: Any, path: str, field: Any, order: Order) -> bytes:
 
 @st.composite
 def update(draw: Any, structure: Structure, number: int, everything: bool = False) -> bytes:
-    """An update of some fields."""
+    """Return an update of some fields."""
     order = draw(st.sampled_from([LITTLE] * 9 + [BIG]))
     fields = list(leaves(structure))
     value = [each for each in fields if each[1].startswith(("value", "timeStamp"))]
@@ -127,7 +127,7 @@ def update(draw: Any, structure: Structure, number: int, everything: bool = Fals
 
 
 class Side:
-    """A gateway without a network before a connection whose bytes the test makes up."""
+    """A gateway without a network, with a connection whose bytes the test determines."""
 
     def __init__(self, is_compiled: bool) -> None:
         assert NATIVE is not None
@@ -151,7 +151,7 @@ class Side:
         self.opened = 0
 
     def feed(self, data: bytes) -> None:
-        """Take bytes, as soon as the connection is read."""
+        """Receive bytes, when the connection is read."""
         self.iterate()
         assert self.protocol.transport.producerState == "producing"
         self.protocol.dataReceived(data)
@@ -162,17 +162,17 @@ class Side:
         return self.clock.connections[ADDRESS]
 
     def iterate(self) -> None:
-        """Do all that is due."""
+        """Run all pending calls."""
         for _ in range(6):
             self.clock.poll()
-            # After few updates in a row the inbox in Python rests.
-            self.clock.advance(SHORT_REST)
+            # After a few small slices, the inbox in Python pauses.
+            self.clock.advance(SHORT_PAUSE)
 
     def open(
         self, name: str, structure: Structure, options: dict[str, Any], displays: bool = False
     ) -> int:
-        """Subscribe to a PV; the number of its monitor."""
-        ask(self.session, "connect", name, **options)
+        """Subscribe to a PV; return the number of its monitor."""
+        send_request(self.session, "connect", name, **options)
         for session in self.others if displays else ():
             session.receive(json.dumps({"type": "monitor", "pvs": [name]}).encode())
         self.opened += 1
@@ -189,12 +189,12 @@ class Side:
         return int.from_bytes(number, "little")
 
     def _last(self, command: int) -> bytes:
-        """The payload of the message of a kind that was sent last."""
+        """Return the payload of the last sent message of a kind."""
         return [sent[8:] for sent in self.sent if sent[3] == command][-1]
 
     @property
     def received(self) -> dict[str, list[bytes]]:
-        """What each client was sent, by PVs."""
+        """Return the messages to each client, by PV."""
         received: dict[str, list[bytes]] = defaultdict(list)
         for number, page in enumerate((self.page, *self.displays)):
             for payload, parsed in zip(page.payloads, page.messages, strict=True):
@@ -203,7 +203,7 @@ class Side:
 
     @property
     def sent(self) -> list[bytes]:
-        """What the server was sent."""
+        """Return the bytes sent to the server."""
         data, sent = self.protocol.transport.value(), []
         while data:
             end = 8 + int.from_bytes(data[4:8], "little")
@@ -212,7 +212,7 @@ class Side:
         return sent
 
     def end(self) -> None:
-        """Free all."""
+        """Close everything."""
         for session in (self.session, *self.others):
             session.close()
         self.clock.advance(100)
@@ -221,12 +221,12 @@ class Side:
 
 
 class DirectTests(SynchronousTestCase):
-    """The same bytes of a server, with the compiled part and without."""
+    """The same bytes of a server, with and without the compiled part."""
 
     skip = NOT_COMPILED
 
     def test_any_updates(self) -> None:
-        """Clients get the same, and so does the server, however the bytes are cut."""
+        """Clients and the server get the same bytes, however the data is divided."""
 
         @settings(max_examples=examples(40), deadline=None)
         @given(st.data())
@@ -272,10 +272,10 @@ class DirectTests(SynchronousTestCase):
         events: list[bytes] = []
 
         class Listener:
-            """Hears of events."""
+            """Records events."""
 
             def receive(self, raw: bytes) -> None:
-                """Take one."""
+                """Record an event."""
                 events.append(raw)
 
         intake = compiled(InboxLimits())

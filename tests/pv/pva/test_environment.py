@@ -13,7 +13,7 @@ class EnvironmentTests(SynchronousTestCase):
     """Environment.read."""
 
     def test_addresses(self) -> None:
-        """Several addresses, each once, with or without a port; broadcasts are told apart."""
+        """Several addresses, each once, with or without a port; broadcasts are recognized."""
         listed = "127.0.0.1 127.0.0.2:6000,localhost 255.255.255.255 224.0.0.128:7000"
         found = Environment.read({**NO_AUTO, "EPICS_PVA_ADDR_LIST": listed})
         self.assertEqual(
@@ -28,14 +28,14 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((found.name_servers, found.timeout), ((), 40.0))
 
     def test_broadcasts(self) -> None:
-        """Without variables, the interfaces' broadcast addresses are searched, and heard."""
+        """Without variables, searches and beacons use the interfaces' broadcast addresses."""
         found = Environment.read({})
         broadcasts = broadcast_addresses()
         self.assertEqual(found.addresses, tuple(((each, 5076), False) for each in broadcasts))
         self.assertEqual(found.beacons, tuple((each, 5076) for each in broadcasts))
 
     def test_ports(self) -> None:
-        """The default ports, the interfaces and the timeout are what the variables say."""
+        """Variables set the default ports, the interfaces and the timeout."""
         found = Environment.read(
             {
                 **NO_AUTO,
@@ -52,7 +52,7 @@ class EnvironmentTests(SynchronousTestCase):
         self.assertEqual((found.beacons, found.timeout), ((("127.0.0.1", 6076),), 4.0))
 
     def test_mistakes(self) -> None:
-        """What is wrong is named, with its variable."""
+        """An error names the variable and the invalid value."""
         for name, text, words in (
             ("EPICS_PVA_BROADCAST_PORT", "x", "expected a port number, got 'x'"),
             ("EPICS_PVA_SERVER_PORT", "70000", "expected a port number, got '70000'"),

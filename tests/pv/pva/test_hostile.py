@@ -1,4 +1,4 @@
-"""Servers that send what is no pvAccess, and bytes that nobody would send."""
+"""Servers that violate the protocol, and random bytes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class DecoderTests(SynchronousTestCase):
     """The decoder by itself."""
 
     def test_specified(self) -> None:
-        """The specification's examples are read as it says."""
+        """The examples of the specification are decoded as specified."""
         described = TypeReader().type(reader(b"\xfd\x00\x01" + TIME))
         self.assertIsInstance(described, Structure)
         assert isinstance(described, Structure)
@@ -67,14 +67,14 @@ class DecoderTests(SynchronousTestCase):
             self.assertEqual(int.from_bytes(taken, "little"), sum(1 << each for each in numbers))
 
     def test_kept_types(self) -> None:
-        """A type that was described once is known by its number; one that was not is an error."""
+        """A cached type can be referred to by its number; an unknown number is an error."""
         types = TypeReader()
         first = types.type(reader(b"\xfd\x00\x07" + TIME))
         self.assertEqual(types.type(reader(b"\xfe\x00\x07")), first)
         self.assertRaises(MALFORMED, types.type, reader(b"\xfe\x00\x08"))
 
     def test_bounds(self) -> None:
-        """Strings and arrays of a limited or a fixed size are read by what was sent of them."""
+        """Bounded and fixed-size strings and arrays are decoded by their actual size."""
         for described, raw, value in (
             ("8305", "03616263", "abc"),
             ("3305", "0200000000000000010000000000000002", [1, 2]),
@@ -90,7 +90,7 @@ class DecoderTests(SynchronousTestCase):
             self.assertEqual(taken.left, 0)
 
     def test_copied(self) -> None:
-        """A small array keeps nothing else of the burst in which it came."""
+        """A small array does not keep the buffer of its burst alive."""
         types = TypeReader()
         for order in ORDERS:
             for count, is_copied in ((8, True), (COPIED // 8 + 1, order is BIG)):
@@ -100,13 +100,13 @@ class DecoderTests(SynchronousTestCase):
                 self.assertEqual(kept, not is_copied)
 
     def test_segments(self) -> None:
-        """A message in segments is one message, however its bytes come."""
+        """A message in segments is one message, however its bytes arrive."""
         payload = bytes(range(200))
         whole = b""
         for start, flags in ((0, 0x10), (50, 0x30), (100, 0x30), (150, 0x20)):
             part = payload[start : start + 50]
             whole += struct.pack("<BBBBI", 0xCA, 2, 0x40 | flags, 13, len(part)) + part
-            # A control message may come between.
+            # A control message may arrive in between.
             whole += struct.pack("<BBBBI", 0xCA, 2, 0x41, 1, 99)
         for step in (1, 7, 58, len(whole)):
             receiver = Receiver()
@@ -123,7 +123,7 @@ class DecoderTests(SynchronousTestCase):
     @example(b"\x80\x00\xfe\x7f\xff\xff\xff", BIG)
     @example(b"\xfd\x00\x01" * 100, BIG)
     def test_any_type(self, raw: bytes, order: Order) -> None:
-        """Any bytes are a type, or malformed; and any bytes a value of it, or malformed."""
+        """Any bytes are a type, or invalid; and any bytes are a value of it, or invalid."""
         types = TypeReader()
         taken = reader(raw, order)
         try:
@@ -136,7 +136,7 @@ class DecoderTests(SynchronousTestCase):
     @settings(max_examples=examples(400), deadline=None)
     @given(st.data(), st.sampled_from(ORDERS))
     def test_any_update(self, data: st.DataObject, order: Order) -> None:
-        """Any bytes are an update of a channel that can be shown, or malformed."""
+        """Any bytes are an update that can be converted to a reading, or invalid."""
         described = data.draw(st.sampled_from(_TYPES))
         description = description_of(described)
         state = description.layout.state()
@@ -154,7 +154,7 @@ class DecoderTests(SynchronousTestCase):
     @settings(max_examples=examples(200), deadline=None)
     @given(st.lists(st.binary(max_size=100), max_size=5))
     def test_any_stream(self, parts: list[bytes]) -> None:
-        """Any bytes are messages, or malformed."""
+        """Any bytes are messages, or invalid."""
         receiver = Receiver()
         try:
             for part in (b"\xca\x02", *parts):
@@ -166,13 +166,13 @@ class DecoderTests(SynchronousTestCase):
     @settings(max_examples=examples(200), deadline=None)
     @given(st.binary(max_size=200))
     def test_any_datagram(self, raw: bytes) -> None:
-        """Any datagram is an answer, a beacon, or malformed."""
+        """Any datagram is a reply, a beacon, or invalid."""
         for take in (messages.search_response, messages.beacon):
             with contextlib.suppress(*MALFORMED):
                 take(reader(raw))
 
     def test_lengths(self) -> None:
-        """Lengths that are not borne out take no memory."""
+        """Lengths without the data for them allocate no memory."""
         count = b"\xfe\x7f\xff\xff\xff"
         for described in (b"\x4b", b"\x68", b"\x88\x80\x00\x00", b"\x8a"):
             types = TypeReader()
@@ -226,12 +226,12 @@ _TYPES = [
 
 
 def is_above(server: LyingPVAServer, count: str, number: int) -> bool:
-    """Whether a server has counted more than so many."""
+    """Return a predicate: the server has counted more than this number."""
     return bool(getattr(server, count) > number)
 
 
 class LyingServerTests(PVATestCase):
-    """A gateway's backend before a server that lies."""
+    """A gateway's backend with a server that sends invalid data."""
 
     def start(self, ports: PVAPorts, **lies: Any) -> LyingPVAServer:
         """Run a server with some of its attributes set."""
@@ -244,7 +244,7 @@ class LyingServerTests(PVATestCase):
 
     @inlineCallbacks
     def test_honest(self) -> Generator[Deferred[Any], Any, None]:
-        """Where it does not lie, it is believed; in either byte order."""
+        """Valid data is accepted, in either byte order."""
         for order in ORDERS:
             ports = PVAPorts.free()
             self.start(ports, order=order, type=describe(TYPE, order))
@@ -257,7 +257,7 @@ class LyingServerTests(PVATestCase):
 
     @inlineCallbacks
     def test_refused(self) -> Generator[Deferred[Any], Any, None]:
-        """What a server refuses is told once, in its words, and tried again."""
+        """A refusal of a server is reported once, with its text, and the request is repeated."""
         self.patch(channel_module, "QUIET", (0.05,))
         for lie in ("create_status", "monitor_status"):
             ports = PVAPorts.free()
@@ -276,7 +276,7 @@ class LyingServerTests(PVATestCase):
 
     @inlineCallbacks
     def test_malformed(self) -> Generator[Deferred[Any], Any, None]:
-        """What is no pvAccess ends the connection it came by, and no other."""
+        """Invalid data ends its own connection, and no other."""
         for lies in (
             {"greeting": b"HTTP/1.1 400 Bad Request\r\n"},
             {"type": b"\x80" * 100},
@@ -293,7 +293,7 @@ class LyingServerTests(PVATestCase):
             for name, sink in sinks.items():
                 backend.open(name, sink)
             yield sinks["y"].until("reading")
-            # The second time: the first connection has ended, and it is tried again.
+            # The second time: the first connection has ended, and the client has connected again.
             yield until_true(partial(is_above, lying, "connections", 1))
             yield server.run('pvs["y"].post(2)')
             yield sinks["y"].until("reading", lambda received: received.value == 2)

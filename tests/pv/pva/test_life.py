@@ -1,9 +1,8 @@
-"""Servers that come and go, freeze, refuse, or send more than can be taken."""
+"""Servers that start, stop, hang, refuse, or send too much."""
 
 from __future__ import annotations
 
 import signal
-import time
 from collections.abc import Generator
 from typing import Any
 
@@ -41,17 +40,17 @@ class SilentClient(ClientFactory):
 
 
 class LifeTests(PVATestCase):
-    """One PV, and what becomes of it."""
+    """The states of a PV."""
 
     @inlineCallbacks
     def kill(self, server: PVAServer, sink: RecordingSink) -> Generator[Deferred[Any], Any, None]:
-        """End a server; fires when that was told."""
+        """Kill a server; fires when the loss was reported."""
         server.kill()
         yield sink.until("connection", lambda connected: not connected)
 
     @inlineCallbacks
     def test_restarts(self) -> Generator[Deferred[Any], Any, None]:
-        """A server that returns is found, each time, by its beacon."""
+        """A restarted server is found by its beacon, each time."""
         sink = RecordingSink()
         backend = self.start_backend()
         backend.open("x", sink)
@@ -64,7 +63,7 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_beacon(self) -> Generator[Deferred[Any], Any, None]:
-        """A beacon has a name found that is not searched for any more for an hour."""
+        """After a beacon, a name is found for which the next search would be an hour later."""
         self.patch(search_module, "DELAYS", (3600.0,))
         sink = RecordingSink()
         self.start_backend().open("x", sink)
@@ -74,7 +73,7 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_other_type(self) -> Generator[Deferred[Any], Any, None]:
-        """A PV may come back as another type, or change while its server stays."""
+        """A PV may reconnect with another type, or change its type while its server runs."""
         sink = RecordingSink()
         backend = self.start_backend()
         handle = backend.open("x", sink)
@@ -93,7 +92,7 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_name_server(self) -> Generator[Deferred[Any], Any, None]:
-        """Names are found by TCP, at a name server that comes later too."""
+        """Names are found by TCP, also with a name server that starts later."""
         sink = RecordingSink()
         self.patch(backend_module, "NAME_SERVER_PAUSE", 0.2)
         backend = self.start_backend(
@@ -119,7 +118,7 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_two_servers(self) -> Generator[Deferred[Any], Any, None]:
-        """One server that hangs holds no other up; its PVs are told as lost, and come back."""
+        """A server that hangs does not delay another; its PVs are lost, and reconnect."""
         other = PVAPorts.free()
         first = yield self.serve(ADD.format(value=1))
         second = yield self.serve('add("y", nt.NTScalar("d"), 1)', ports=other)
@@ -138,10 +137,10 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_idle(self) -> Generator[Deferred[Any], Any, None]:
-        """A connection on which nothing happens is kept by a server that closes silent ones.
+        """An idle connection stays open with a server that closes silent ones.
 
-        What takes 40 s with the default timeout takes 2 s here, the shortest that servers use.
-        So 6 s are two minutes; the client sends an echo every 0.75 s for every 15.
+        The timeout, 40 s by default, is 2 s here, the shortest that servers support.
+        So 6 s correspond to two minutes; the client sends an echo every 0.75 s, not every 15 s.
         """
         server = yield self.serve(ADD.format(value=1), EPICS_PVA_CONN_TMO=f"{allowed(1.5)}")
         sink = RecordingSink()
@@ -158,25 +157,21 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_back_pressure(self) -> Generator[Deferred[Any], Any, None]:
-        """While the gateway is busy its servers leave updates out; the newest one comes."""
+        """While the gateway is busy, its servers omit updates; the newest one arrives."""
         server = yield self.serve(ADD.format(value=0))
         sink = RecordingSink()
         backend = self.start_backend()
         backend.open("x", sink)
         yield sink.until("reading")
-        posted = server.run('[pvs["x"].post(n) for n in range(1, 20001)] and None')
-        # The reactor does nothing meanwhile: it is this that blocks.
-        deadline = time.monotonic() + 1.5
-        while time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield posted
+        # This blocks the reactor.
+        server.run_now('[pvs["x"].post(n) for n in range(1, 20001)] and None')
         yield server.run('pvs["x"].post(-1)')
         yield sink.until("reading", lambda received: received.value == -1)
         self.assertLess(len(sink.readings), 1000)
 
     @inlineCallbacks
     def test_burst(self) -> Generator[Deferred[Any], Any, None]:
-        """The newest value of a burst does not wait as long as the last of slower updates."""
+        """The newest value of a burst is not delayed as long as the last of slower updates."""
         server = yield self.serve(f"{ADD.format(value=0)}; {ADD.format(value=0).replace('x', 'y')}")
         x, y = RecordingSink(), RecordingSink()
         backend = self.start_backend()
@@ -192,7 +187,7 @@ class LifeTests(PVATestCase):
 
     @inlineCallbacks
     def test_burst_after_restart(self) -> Generator[Deferred[Any], Any, None]:
-        """The same if, before it, some updates had not been acknowledged."""
+        """The same if some earlier updates have not been acknowledged."""
         names = "abc"
         server = yield self.serve(*(f'add("{name}", nt.NTScalar("d"), 0)' for name in names))
         backend = self.start_backend()
@@ -202,17 +197,14 @@ class LifeTests(PVATestCase):
             yield sink.until("reading")
         for number in range(1, 11):
             for index, name in enumerate(names):
-                # With the first value one, two and three after the last acknowledgement.
+                # With the first value, these are one, two and three after the last acknowledgement.
                 if number <= 8 + index:
                     yield server.run(f'pvs["{name}"].post({number})')
             yield deferLater(reactor, 0.06)
-        # The subscriptions have been started again.
+        # The subscriptions were started again.
         yield until_true(lambda: not len(backend.watched))
         for name in names:
-            posted = server.run(f'[pvs["{name}"].post(n) for n in range(1000, 3001)] and None')
-            deadline = time.monotonic() + 0.4
-            while time.monotonic() < deadline:
-                time.sleep(0.01)
-            yield posted
+            # This blocks the reactor.
+            server.run_now(f'[pvs["{name}"].post(n) for n in range(1000, 3001)] and None')
         for sink in sinks.values():
-            yield sink.until("reading", lambda told: told.value == 3000)
+            yield sink.until("reading", lambda update: update.value == 3000)

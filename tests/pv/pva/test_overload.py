@@ -1,4 +1,4 @@
-"""More updates than can be told: the newest are, and those between are left out."""
+"""More updates than can be handled: the newest are reported, others are omitted."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SPENT = 0.001
 
 
 class SlowSink(RecordingSink):
-    """Takes its time with each update, as a busy gateway does."""
+    """Handles each update slowly, like a busy gateway."""
 
     def reading(self, reading: Reading) -> None:
-        """Work."""
+        """Spend time."""
         until = process_time() + SPENT
         while process_time() < until:
             pass
@@ -42,17 +42,17 @@ class BlockingSink(RecordingSink):
 
 
 def resident(pid: int) -> int:
-    """Bytes of memory of a process."""
+    """Return the resident memory of a process in bytes."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class OverloadTestCase(PVATestCase):
-    """A client before a server of p4p."""
+    """A client of a p4p server."""
 
     @inlineCallbacks
     def show(self, sinks: list[RecordingSink]) -> Any:
-        """Fires with a server of as many PVs, a backend, and these sinks, which have values."""
+        """Fires with a server with a PV for each sink, a backend, and sinks with values."""
         add = f"[add(f'x{{n}}', nt.NTScalar('d'), 0.0) for n in range({len(sinks)})]"
         server = yield self.serve(add)
         backend = self.start_backend()
@@ -63,13 +63,13 @@ class OverloadTestCase(PVATestCase):
 
 
 class OverloadTests(OverloadTestCase):
-    """A client in Python before a server of p4p."""
+    """A client in Python, of a p4p server."""
 
     is_compiled = False
 
     @inlineCallbacks
     def test_newest(self) -> Any:
-        """While it is behind, values are replaced by newer ones; the last ones always come."""
+        """During a backlog, values are replaced by newer ones; the last ones always arrive."""
         server, backend, sinks = yield self.show([SlowSink() for _ in range(PVS)])
         posts = "[pv.post(float({})) for pv in pvs.values()]"
         for number in range(1, 21):
@@ -82,21 +82,21 @@ class OverloadTests(OverloadTestCase):
 
 
 class CompiledOverloadTests(OverloadTestCase):
-    """The client with its compiled part before a server of p4p."""
+    """The client with its compiled part, of a p4p server."""
 
     @inlineCallbacks
     def test_server_conflates(self) -> Any:
-        """While the client is behind, its server leaves updates out; neither keeps them."""
+        """During a backlog of the client, its server omits updates; neither stores them."""
         server, _, sinks = yield self.show([BlockingSink() for _ in range(FEW)])
         pids = (server.process.pid, os.getpid())
-        # Once, before memory is measured: queues are made when they are used.
+        # Once before memory is measured, because queues are created when they are first used.
         yield server.run(POSTS.format(first=1, last=100))
         before = [resident(pid) for pid in pids]
         yield server.run(POSTS.format(first=100, last=2000))
         after = [resident(pid) for pid in pids]
         yield until_true(lambda: all(sink.readings[-1].value == 1999 for sink in sinks))
         for late, early in zip(after, before, strict=True):
-            # 19,000 updates would take as many KiB in a server that does not wait.
+            # 19,000 updates would take 19,000 KiB in a server that does not wait.
             self.assertLess(late - early, 8 << 20)
         for sink in sinks:
             values = [reading.value for reading in sink.readings]

@@ -1,4 +1,4 @@
-"""Recorded bytes of QSRV 2, QSRV 1, p4p and a big-endian server: as they came, and changed."""
+"""Recorded bytes of QSRV 2, QSRV 1, p4p and a big-endian server, unchanged and mutated."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LAST_VALUES["qsrv1"] = LAST_VALUES["qsrv2"]
 
 
 def plain(value: Any) -> Any:
-    """A value without arrays, to be compared."""
+    """Return a value without arrays, for comparisons."""
     if isinstance(value, Image):
         value = value.pixels
     if isinstance(value, dict):
@@ -61,7 +61,7 @@ def plain(value: Any) -> Any:
 
 
 def replay(recorded: Recording, is_compiled: bool) -> Connection:
-    """Feed a recording to a client, and end it."""
+    """Replay a recording to a client, and close the client."""
     client = Replay(is_compiled)
     connection = client.connect("192.0.2.1", recorded.names)
     for step in recorded.steps:
@@ -71,7 +71,7 @@ def replay(recorded: Recording, is_compiled: bool) -> Connection:
 
 
 def messages_of(recorded: Recording) -> Iterator[bytes]:
-    """The messages of a recording, each with its header."""
+    """Return the messages of a recording, each with its header."""
     stream = b"".join(step.data for step in recorded.steps)
     while stream:
         order = BIG if stream[2] & 0x80 else LITTLE
@@ -82,10 +82,10 @@ def messages_of(recorded: Recording) -> Iterator[bytes]:
 
 
 class RecordedTests(SynchronousTestCase):
-    """What came, as it came."""
+    """Unchanged recordings."""
 
     def test_values(self) -> None:
-        """All is understood: types by number, either byte order, large arrays; and answered."""
+        """All messages are decoded: types by number, either byte order, large arrays."""
         for server, recorded in RECORDINGS.items():
             for is_compiled in SIDES:
                 connection = replay(recorded, is_compiled)
@@ -102,7 +102,7 @@ class RecordedTests(SynchronousTestCase):
                 self.assertEqual([*map(plain, read)], [values[name] for name in names])
 
     def test_kinds(self) -> None:
-        """The recordings have what they are there for."""
+        """The recordings contain the intended cases."""
         cached = [each for each in messages_of(RECORDINGS["qsrv1"]) if b"\xfd\x01\x00\x80" in each]
         by_number = [each for each in messages_of(RECORDINGS["qsrv1"]) if b"\xfe\x01\x00" in each]
         self.assertTrue(cached)
@@ -120,7 +120,7 @@ class RecordedTests(SynchronousTestCase):
 
 
 def _aligned(recorded: Recording) -> Iterator[Step]:
-    """The steps, with data that ends with a message."""
+    """Return the steps, divided at the ends of messages."""
     data = b""
     for step in recorded.steps:
         if step.kind != "data":
@@ -163,7 +163,7 @@ Mutation = tuple[str, float, int]
 
 
 def mutated(steps: Sequence[Step], mutations: Sequence[Mutation]) -> list[Step]:
-    """The steps with mistakes in their data."""
+    """Return the steps with errors in their data."""
     found = list(steps)
     data_steps = [n for n, step in enumerate(found) if step.kind == "data"]
     for kind, where, number in mutations:
@@ -188,10 +188,10 @@ MUTATIONS: dict[str, Callable[[bytes, int, int], bytes]] = {
 
 
 class MutatedTests(SynchronousTestCase):
-    """What came, with mistakes: an exception that nobody expected fails a test, as it is logged."""
+    """Recordings with errors in them; unexpected exceptions are logged, which fails a test."""
 
     def setUp(self) -> None:
-        """What is told of servers that make no mistakes."""
+        """Record the calls of the sinks without errors."""
         self.received = {
             (server, is_compiled): replay(recorded, is_compiled).received
             for server, recorded in RECORDINGS.items()
@@ -199,7 +199,7 @@ class MutatedTests(SynchronousTestCase):
         }
 
     def check(self, server: str, is_compiled: bool, steps: Sequence[Step]) -> bool:
-        """Feed mistakes by one connection, and none by another; whether the first has ended."""
+        """Replay errors on one connection, none on another; return whether the first has ended."""
         recorded = RECORDINGS[server]
         client = Replay(is_compiled)
         bad = client.connect("192.0.2.1", recorded.names)
@@ -209,7 +209,7 @@ class MutatedTests(SynchronousTestCase):
             good.take(right)
         has_ended = not bad.is_open
         self.assertTrue(good.is_open)
-        # They differ by the name of the server.
+        # They differ only in the name of the server.
         received = [each.replace("192.0.2.2", "192.0.2.1") for each in good.received]
         self.assertEqual(received, self.received[server, is_compiled])
         if has_ended:
@@ -220,7 +220,7 @@ class MutatedTests(SynchronousTestCase):
         return has_ended
 
     def test_seeds(self) -> None:
-        """One to three mistakes: some end the connection by which they came, and none another."""
+        """One to three errors: some end their own connection, none another one."""
         for server, recorded in RECORDINGS.items():
             for is_compiled in SIDES:
                 ended = 0
@@ -234,7 +234,7 @@ class MutatedTests(SynchronousTestCase):
                 self.assertGreater(ended, 0)
 
     def test_any(self) -> None:
-        """Any mistakes (Hypothesis)."""
+        """Any errors (Hypothesis)."""
         mutation = st.tuples(
             st.sampled_from([*MUTATIONS]), st.floats(0, 1, exclude_max=True), st.integers(0, 255)
         )
@@ -251,7 +251,7 @@ class MutatedTests(SynchronousTestCase):
         run()
 
     def test_each_byte(self) -> None:
-        """Each byte of each description of a type, and of each update, by itself."""
+        """A change of each single byte of type descriptions and updates."""
         for recorded in RECORDINGS.values():
             types, structures = TypeReader(), {}
             stream = b"".join(step.data for step in recorded.steps)
@@ -272,7 +272,7 @@ class MutatedTests(SynchronousTestCase):
 
 
 def _for_each_byte(message: Message, start: int, take: Callable[[Reader], None]) -> None:
-    """Have a message's rest taken with each of its first bytes changed."""
+    """Decode a message with each of its first bytes changed."""
     rest = message.buffer[start : message.end]
     for at in range(min(len(rest), MAX_BYTES)):
         for number in {0, 0x7F, 0xFF, rest[at] ^ 1}:

@@ -1,4 +1,4 @@
-"""Records of real IOCs by pvAccess: what a backend's sink hears, and what can be written."""
+"""Records of real IOCs by pvAccess: the events of a sink, and puts."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ LABELS = "expected one of 'zero', 'one', 'two', or an index from 0 to 2"
 
 
 def shown(reading: Reading) -> tuple[Any, str, str]:
-    """A reading without its time stamp."""
+    """Return a reading without its time stamp."""
     return reading.value, reading.severity_name, reading.status_name
 
 
@@ -55,7 +55,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def start(self) -> Generator[Deferred[Any], Any, PVABackend]:
-        """Run the IOC; fires with a backend that sees it."""
+        """Run the IOC; fires with a backend that finds it."""
         self.server = yield self.serve_records(RECORDS, self.kind)
         return self.start_backend()
 
@@ -72,7 +72,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_double(self) -> Generator[Deferred[Any], Any, None]:
-        """Value, alarm and time stamp of a record, and what it says of itself."""
+        """Value, alarm, time stamp and metadata of a record."""
         backend = yield self.start()
         sink, _, first = yield self.monitor(backend, "double")
         self.assertEqual(shown(first), (1.5, "NO_ALARM", "NO_ALARM"))
@@ -102,7 +102,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_types(self) -> Generator[Deferred[Any], Any, None]:
-        """Each type comes as it is, to the last digit."""
+        """Values of each type arrive with all digits."""
         backend = yield self.start()
         for name, field_type, value in (
             ("int32", FieldType.LONG, -7),
@@ -118,14 +118,14 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_unprocessed(self) -> Generator[Deferred[Any], Any, None]:
-        """A record that was never processed has the status that Channel Access tells."""
+        """A record that was never processed has the same status as by Channel Access."""
         backend = yield self.start()
         _, _, first = yield self.monitor(backend, "unprocessed")
         self.assertEqual((first.severity_name, first.status_name), ("INVALID", "UDF"))
 
     @inlineCallbacks
     def test_arrays(self) -> Generator[Deferred[Any], Any, None]:
-        """Arrays are written and read back, empty ones too."""
+        """Arrays are written and read back, also empty ones."""
         backend = yield self.start()
         for name, field_type, values in (
             ("doubles", FieldType.DOUBLE, [1.5, -2.0, 3e300]),
@@ -137,7 +137,7 @@ class RecordTests(PVATestCase):
             self.assertEqual((sink.described.type, sink.described.is_array), (field_type, True))
             self.assertEqual(len(first.value), 0)
             yield handle.put(values, True)
-            # QSRV 2 sometimes sends what was in the memory before the first values of an array.
+            # QSRV 2 sometimes sends old memory contents before the first values of an array.
             yield self.server.run(f'dbpf("{name}.PROC", "1")')
             yield sink.until("reading", lambda received: list(received.value) == values)  # noqa: B023
             answer = yield handle.get()
@@ -145,7 +145,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_put(self) -> Generator[Deferred[Any], Any, None]:
-        """Values are written, and what the PV cannot hold is refused in words that help."""
+        """Values are written; invalid ones are refused with what was expected."""
         backend = yield self.start()
         for name, value, after in (
             ("double", 2, 2.0),
@@ -180,7 +180,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_completion(self) -> Generator[Deferred[Any], Any, None]:
-        """A put that waits ends with the record; one that does not keeps its place in the order."""
+        """A put with completion ends with the record; one without keeps its place in the order."""
         backend = yield self.start()
         _, handle, _ = yield self.monitor(backend, "slow.A")
         done: list[str] = []
@@ -196,7 +196,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_refused_put(self) -> Generator[Deferred[Any], Any, None]:
-        """What the IOC refuses is told in its words."""
+        """A refusal of the IOC is reported with its text."""
         backend = yield self.start()
         _, handle, _ = yield self.monitor(backend, "disabled")
         error = yield self.assertFailure(handle.put(1, True), PutFailedError, AccessError)
@@ -204,7 +204,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_lost_put(self) -> Generator[Deferred[Any], Any, None]:
-        """A put under way ends with the IOC."""
+        """A pending put fails when the IOC is lost."""
         backend = yield self.start()
         sink, handle, _ = yield self.monitor(backend, "slow.A")
         under_way, waiting = handle.put(1, True), handle.put(2, True)
@@ -218,7 +218,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_metadata(self) -> Generator[Deferred[Any], Any, None]:
-        """A change of units, limits or labels is told as that, and not as a value."""
+        """A change of units, limits or labels is reported as metadata, not as an update."""
         backend = yield self.start()
         sink, _, _ = yield self.monitor(backend, "double")
         labels, _, _ = yield self.monitor(backend, "enum")
@@ -233,7 +233,7 @@ class RecordTests(PVATestCase):
 
     @inlineCallbacks
     def test_burst(self) -> Generator[Deferred[Any], Any, None]:
-        """After a burst nothing more comes: what a server is asked for then is no update."""
+        """After a burst there are no further updates: a restarted subscription causes none."""
         backend = yield self.start()
         sink, _, _ = yield self.monitor(backend, "int32")
         for value in range(20, 40):
@@ -253,7 +253,7 @@ class OldRecordTests(RecordTests):
 
     @inlineCallbacks
     def test_refused_put(self) -> Generator[Deferred[Any], Any, None]:
-        """A record that is disabled takes no value, though this server does not say so."""
+        """A disabled record is not written, although this server reports success."""
         backend = yield self.start()
         _, handle, first = yield self.monitor(backend, "disabled")
         yield handle.put(1, True)

@@ -1,4 +1,4 @@
-"""A server that dies and returns a hundred times."""
+"""A server that stops and restarts a hundred times."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TIMES = 100
 
 
 def kept() -> tuple[int, int]:
-    """The open files of this process, and its objects for connections to servers."""
+    """Return the open files of this process, and its objects for connections to servers."""
     gc.collect()
     circuits = [each for each in gc.get_objects() if type(each) is Circuit]
     return len(list(Path("/proc/self/fd").iterdir())), len(circuits)
@@ -27,7 +27,7 @@ class ReturnTests(PVATestCase):
 
     @inlineCallbacks
     def test_hundred_times(self) -> Generator[Deferred[Any], Any, None]:
-        """Its PV is lost and found each time, with its new value, and nothing is left over."""
+        """Its PV is lost and found each time, with its new value, and no object remains."""
         server = yield self.serve("add('x', nt.NTScalar('d'), 0.0)")
         backend = self.start_backend()
         sink = RecordingSink()

@@ -1,4 +1,4 @@
-"""Names that nobody has: the searches for them become rare, and take no more memory."""
+"""Names that no server has: searches for them become rare, and take constant memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ STEP = 0.05
 
 
 class Listener(DatagramProtocol):
-    """Keeps the searches that come."""
+    """Records received searches."""
 
     def __init__(self) -> None:
         self.datagrams: list[bytes] = []
@@ -40,7 +40,7 @@ class Listener(DatagramProtocol):
 
 
 class UnfoundTests(PVATestCase):
-    """A backend whose searches nobody answers."""
+    """A backend whose searches get no reply."""
 
     @inlineCallbacks
     def test_many(self) -> Generator[Deferred[Any], Any, None]:
@@ -65,7 +65,7 @@ class AddressTests(PVATestCase):
 
     @inlineCallbacks
     def test_broadcast(self) -> Generator[Deferred[Any], Any, None]:
-        """They go to unicast and to broadcast addresses, and say to which of them."""
+        """They are sent to unicast and broadcast addresses, with a flag for unicast."""
         port, addresses = self.ports.search, (LOOPBACK, BROADCAST)
         listeners = {address: Listener() for address in addresses}
         for address, listener in listeners.items():
@@ -93,44 +93,44 @@ class RareSearchTests(TestCase):
     """The searches of minutes, without waiting for them."""
 
     def setUp(self) -> None:
-        """Search for names, at an address where nobody listens."""
+        """Search for names, at an address where no server listens."""
         self.clock = FastClock()
-        self.asked: list[tuple[float, Names]] = []
-        self.searcher = Searcher(self.clock, self._ask)
+        self.sent: list[tuple[float, Names]] = []
+        self.searcher = Searcher(self.clock, self._record_search)
         self.addCleanup(self.searcher.stop)
         self.searcher.start(Environment(addresses=(((LOOPBACK, 9), True),)))
         self.searches = [
             self.searcher.open(b"unfound:%d" % number, lambda _: None) for number in range(FEWER)
         ]
 
-    def _ask(self, _sequence: int, names: Names) -> None:
-        self.asked.append((self.clock.seconds(), names))
+    def _record_search(self, _sequence: int, names: Names) -> None:
+        self.sent.append((self.clock.seconds(), names))
 
     def pass_time(self, seconds: float) -> list[tuple[float, Names]]:
-        """Let time pass; the searches of this time, one for each datagram."""
-        self.asked.clear()
+        """Advance the time; return the searches, one for each datagram."""
+        self.sent.clear()
         self.clock.pump([STEP] * round(seconds / STEP))
-        return self.asked[:]
+        return self.sent[:]
 
     def test_growing_delays(self) -> None:
-        """Each name is searched for at growing intervals, of 30 s in the end."""
+        """Each name is searched for at growing intervals, up to 30 s."""
         times = Counter(name for _, names in self.pass_time(20) for _, name in names)
         # At 0, 0.1, 0.3, 0.8, 1.8, 3.8, 7.8 and 15.8 s.
         self.assertEqual((len(times), set(times.values())), (FEWER, {8}))
         later = self.pass_time(120)
         times = Counter(name for _, names in later for _, name in names)
         self.assertEqual((len(times), set(times.values())), (FEWER, {4}))
-        # Four times each name of 20 bytes, in full datagrams.
+        # Four searches for each name of 20 bytes, in full datagrams.
         self.assertLess(len(later), 1.1 * 4 * FEWER * 20 / DATAGRAM)
         by_second = Counter(int(when) for when, _ in later)
         self.assertLess(len(by_second), 10)
-        # A server has started: all are searched for at once, and rarely after that.
+        # A server has started: all are searched for at once, and rarely afterwards.
         self.searcher.hurry()
         times = Counter(name for _, names in self.pass_time(20) for _, name in names)
         self.assertEqual((len(times), set(times.values())), (FEWER, {8}))
 
     def test_memory(self) -> None:
-        """What is searched for takes the same memory after minutes, and none when it is over."""
+        """Searches take the same memory after minutes, and none after they were cancelled."""
         tracemalloc.start()
         self.addCleanup(tracemalloc.stop)
         self.pass_time(60)
@@ -147,10 +147,10 @@ class RareSearchTests(TestCase):
 
 
 class AnswerTests(SynchronousTestCase):
-    """Answers to searches."""
+    """Replies to searches."""
 
-    def test_strange_answer(self) -> None:
-        """An answer by another protocol, or that nothing was found, is of no use."""
+    def test_invalid_reply(self) -> None:
+        """A reply by another protocol, or that nothing was found, is ignored."""
         head = bytes(12) + bytes(4) + bytes(16) + b"\x13\xd3"
         tails = ((b"\x03tcp\x01", True), (b"\x03tls\x01", False), (b"\x03tcp\x00", False))
         for tail, is_found in tails:

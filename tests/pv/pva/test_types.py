@@ -1,4 +1,4 @@
-"""Every type that a server can have, with p4p's server as the judge of what it sends."""
+"""Every type of a server, compared with p4p's server."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ ODD = """{"whole": 5, "name": "n", "texts": ["a", "b"], "inner": {"x": 1.5, "y":
 
 
 def plain(value: Any) -> Any:
-    """A value without arrays, to be compared."""
+    """Return a value without arrays, for comparisons."""
     if isinstance(value, np.ndarray):
         return value.tolist()
     if isinstance(value, dict):
@@ -68,7 +68,7 @@ class TypeTests(PVATestCase):
 
     @inlineCallbacks
     def test_scalars(self) -> Generator[Deferred[Any], Any, None]:
-        """Scalars and arrays of every type: monitored, read, and written back as they are."""
+        """Scalars and arrays of every type are monitored, read, and written back unchanged."""
         lines = [
             line
             for code, _, value in SCALARS
@@ -80,14 +80,14 @@ class TypeTests(PVATestCase):
         yield self.serve(*lines)
         backend = self.start_backend()
         for code, field_type, value in SCALARS:
-            for name, wanted in ((f"s{code}", value), (f"a{code}", [value] * 2)):
+            for name, expected in ((f"s{code}", value), (f"a{code}", [value] * 2)):
                 sink, handle, got = yield self.monitor(backend, name)
-                self.assertEqual(plain(got), wanted, name)
+                self.assertEqual(plain(got), expected, name)
                 self.assertEqual(sink.described.type, field_type)
                 self.assertEqual(sink.described.is_array, name.startswith("a"))
-                yield handle.put(wanted, True)
+                yield handle.put(expected, True)
                 again = yield handle.get()
-                self.assertEqual(plain(again.value), wanted, name)
+                self.assertEqual(plain(again.value), expected, name)
                 self.assertIs(type(again.value), type(got))
 
     @inlineCallbacks
@@ -99,7 +99,7 @@ class TypeTests(PVATestCase):
 
     @inlineCallbacks
     def test_alarm(self) -> Generator[Deferred[Any], Any, None]:
-        """A status that Channel Access has is told by its name there, any other by its own."""
+        """A status of Channel Access is reported by its name there, any other by its own name."""
         server = yield self.serve('add("x", nt.NTScalar("d"), 1)')
         sink, _, _ = yield self.monitor(self.start_backend(), "x")
         for status, message, name in (
@@ -117,7 +117,7 @@ class TypeTests(PVATestCase):
 
     @inlineCallbacks
     def test_enum(self) -> Generator[Deferred[Any], Any, None]:
-        """Choices may change with any value; an index may have none."""
+        """Choices may change with any value; an index may have no choice."""
         server = yield self.serve('add("e", nt.NTEnum(), {"index": 1, "choices": ["a", "b"]})')
         sink, handle, value = yield self.monitor(self.start_backend(), "e")
         self.assertEqual((value, sink.described.enum_strs), (1, ("a", "b")))
@@ -162,14 +162,14 @@ class TypeTests(PVATestCase):
 
     @inlineCallbacks
     def test_structure(self) -> Generator[Deferred[Any], Any, None]:
-        """Any other structure is told whole, as an object; fields of it are written by name."""
+        """Any other structure is an object with all fields; fields are written by name."""
         server = yield self.serve(
             f"odd = {ODD_TYPE}".replace("\n", ""),
             f'add("o", None, Value(odd, {ODD}))'.replace("\n", ""),
         )
         sink, handle, value = yield self.monitor(self.start_backend(), "o")
         self.assertEqual(sink.described.type, FieldType.STRUCTURE)
-        wanted = {
+        expected = {
             "whole": 5,
             "name": "n",
             "texts": ["a", "b"],
@@ -180,13 +180,13 @@ class TypeTests(PVATestCase):
             "rows": [{"a": 1, "b": "eins"}, {"a": 2, "b": ""}],
             "alarm": {"severity": 1, "status": 2, "message": "HIGH"},
         }
-        self.assertEqual(plain(value), wanted)
+        self.assertEqual(plain(value), expected)
         first = sink.readings[0]
         self.assertEqual((first.severity_name, first.status_name), ("MINOR", "HIGH"))
         yield handle.put({"whole": 6, "inner": {"y": [3]}}, True)
         reading = yield sink.until("reading")
-        received = plain(reading.value)
-        self.assertEqual((received["whole"], received["inner"]), (6, {"x": 1.5, "y": [3.0]}))
+        content = plain(reading.value)
+        self.assertEqual((content["whole"], content["inner"]), (6, {"x": 1.5, "y": [3.0]}))
         printed = yield server.run('print(pvs["o"].current().todict()["whole"])')
         self.assertEqual(json.loads(printed), 6)
         wrong: tuple[tuple[Any, str], ...] = (

@@ -29,7 +29,7 @@ NUMBERS = (0.1, -0.0, 1.0, 1e12, 1.25e13, 1e15, 1e16, 1.25e17, 1e-5, 1e-6, 1e-7,
 
 
 class Native(Protocol):
-    """The compiled module. The types that it has are described where they are used."""
+    """The compiled module. Its types are described where they are used."""
 
     INTERFACE: int
     Intake: Callable[[int, int], Intake]
@@ -83,7 +83,7 @@ def load() -> Fast:
     except ImportError as error:
         return Fast(None, f"the compiled part cannot be loaded: {error}")
     if getattr(native, "INTERFACE", 0) != INTERFACE:
-        # In a checkout, after an update.
+        # This happens in a checkout after an update.
         return Fast(None, "the compiled part is of another version: install the package again")
     for field_type, make in ((FieldType.DOUBLE, float), (FieldType.FLOAT, np.float32)):
         for number in map(make, NUMBERS):
