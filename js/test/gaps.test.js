@@ -83,6 +83,15 @@ test("a chart that goes on from a row has its value at the time of the value", (
   assert.ok(samples(chart.history).every(([second]) => second === 1), `${samples(chart.history)}`);
 });
 
+test("a value from before the record processed is not drawn as if it had been there for years", (t) => {
+  const { row, at, connect, history, update } = page(t);
+  at(3);
+  connect();
+  history([631152000 - NOW, 5], [1, 1]);
+  update(2);
+  assert.deepEqual(samples(row.history), [[1, 1], [2, 2]]);
+});
+
 test("what a page no longer keeps is requested, long after it was opened", async (t) => {
   const { row, at, connect, update, asked, answer } = page(t, { archived: true });
   connect();
