@@ -274,7 +274,7 @@ class MonitorProtocol(InflatingProtocol):
         self._end_session()
         super().sendCloseFrame(*args, **keywords)
         if self._closing is None and self.state == self.STATE_CLOSING:
-            self._closing = self.factory.clients.clock.callLater(CLOSING, self.cut)
+            self._closing = self.factory.clients.clock.callLater(CLOSING, self.abort)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
         """End the session."""
