@@ -7,18 +7,18 @@ export function download(file, blob) {
   const url = URL.createObjectURL(blob);
   const link = el("a", { href: url, download: file });
   link.click();
-  // The browser has its own hold on it by then.
+  // By then, the browser has its own reference.
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
-/** `demo_sine 20240501T140307Z.csv`: without characters that file systems do not allow. */
+/** A file name such as `demo_sine 20240501T140307Z.csv`, without characters that file systems do not allow. */
 export function fileName(name, seconds, ending) {
   const time = timeText(seconds).replace(/[-:]|\.\d+/g, "");
   return `${name.replace(/[^\w.-]+/g, "_").slice(0, 80)} ${time}.${ending}`;
 }
 
 /**
- * The samples of a range, from the value that held at its start on. An empty value is a gap.
+ * The samples of a range, beginning with the value at its start. An empty value is a gap.
  *
  * @param {string} name
  * @param {import("../plot/views.js").Timeline} history
@@ -78,7 +78,7 @@ function valueText(value) {
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** In UTC, to the microsecond. */
+/** A time in UTC, with microseconds. */
 function timeText(seconds) {
   const whole = Math.floor(seconds);
   const micros = Math.min(999999, Math.round((seconds - whole) * 1e6));
