@@ -1,5 +1,5 @@
-// cs-web-lib's own connection to PVWS, driven by JSON lines: commands come on stdin, and what it tells
-// goes to stdout. The first argument is the gateway's host:port.
+// Runs cs-web-lib's connection to PVWS: commands are JSON lines on stdin, and events are written as JSON
+// lines to stdout. The first argument is the gateway's host:port.
 "use strict";
 
 const { readFileSync } = require("node:fs");
@@ -11,7 +11,7 @@ const WebSocket = require("ws");
 
 const NAMES = ["PvwsPlugin", "mergeDType"];
 
-// The library is one file for browsers: it looks at the page when it is loaded, and does not export
+// The library is a single file for browsers, which accesses the page when it is loaded, and does not export
 // its connection.
 function load() {
   const page = new JSDOM("<!doctype html>", { url: "http://localhost/", pretendToBeVisual: true }).window;
@@ -33,7 +33,7 @@ function load() {
   return library.exports;
 }
 
-function say(message) {
+function report(message) {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
@@ -44,7 +44,7 @@ const values = {};
 
 function valueChanged(pv, update) {
   const value = (values[pv] = mergeDType(values[pv], update));
-  say({
+  report({
     received: "value",
     pv,
     text: value.value.stringValue,
@@ -56,7 +56,7 @@ function valueChanged(pv, update) {
   });
 }
 
-connection.connect((pv, state) => say({ received: "connection", pv, ...state }), valueChanged);
+connection.connect((pv, state) => report({ received: "connection", pv, ...state }), valueChanged);
 connection.subscribe("sim://flipflop(29.929)");
 
 const COMMANDS = {

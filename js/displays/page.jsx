@@ -5,9 +5,9 @@ import { createRoot } from "react-dom/client";
 import { Provider } from "react-redux";
 import { BrowserRouter } from "react-router-dom";
 
-const asked = new URLSearchParams(location.search);
-const config = { PVWS_SOCKET: asked.get("socket"), PVWS_SSL: false, THROTTLE_PERIOD: 50 };
-const file = { path: asked.get("file"), defaultProtocol: "ca", macros: JSON.parse(asked.get("macros")) };
+const query = new URLSearchParams(location.search);
+const config = { PVWS_SOCKET: query.get("socket"), PVWS_SSL: false, THROTTLE_PERIOD: 50 };
+const file = { path: query.get("file"), defaultProtocol: "ca", macros: JSON.parse(query.get("macros")) };
 
 createRoot(document.getElementById("root")).render(
   <Provider store={store(config)}>

@@ -1,4 +1,4 @@
-// Arrays as the gateway sends them, written apart from the client's decoder.
+// Encodes arrays as the gateway does, independently of the client's decoder.
 const WRITERS = {
   "<f8": [8, "setFloat64"],
   "<f4": [4, "setFloat32"],

@@ -1,5 +1,5 @@
-// A gateway in miniature for the tests: speaks the native protocol, keeps records in memory,
-// remembers what it was asked, and misbehaves on request.
+// A small gateway for tests: it implements the native protocol, keeps records in memory,
+// stores the requests that it receives, and misbehaves on request.
 import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 import { binaryFrame, inBase64 } from "./encode.js";
@@ -7,7 +7,7 @@ import { binaryFrame, inBase64 } from "./encode.js";
 export class FakeGateway {
   /** Every request of every client, in order. */
   requests = [];
-  /** The same, as they came. */
+  /** The same as received texts. */
   texts = [];
   records = new Map();
   #clients = new Set();
@@ -26,7 +26,7 @@ export class FakeGateway {
     return this.#clients.size;
   }
 
-  /** @param {object} [record] `type, meta, severity, text, put` beside the value */
+  /** @param {object} [record] `type, meta, severity, text, put` in addition to the value */
   add(name, value, record = {}) {
     this.records.set(name, { value, type: "double", connected: true, timestamp: 1700000000.25, ...record });
     return this;
@@ -51,7 +51,7 @@ export class FakeGateway {
     this.#clients.clear();
   }
 
-  /** Changes a record and tells its subscribers. */
+  /** Changes a record and updates its subscribers. */
   post(name, value, changes = {}) {
     const record = Object.assign(this.records.get(name), { value, timestamp: Date.now() / 1000 }, changes);
     for (const client of this.#clients) {
@@ -65,8 +65,8 @@ export class FakeGateway {
     for (const client of this.#clients) if (client.subscribed.has(name)) client.announce(name, this.records.get(name));
   }
 
-  /** Sends anything to everybody: text, bytes or a message. */
-  say(data) {
+  /** Sends text, bytes or a message to all clients. */
+  send(data) {
     const frame = typeof data === "string" || ArrayBuffer.isView(data) ? data : JSON.stringify(data);
     for (const client of this.#clients) client.socket.send(frame);
   }
@@ -201,7 +201,7 @@ class Client {
     setImmediate(() => this.#endBurst());
   }
 
-  /** After what was said before. */
+  /** Sends it after earlier messages. */
   #sendBytes(bytes) {
     this.#endBurst();
     this.socket.send(bytes);

@@ -1,4 +1,4 @@
-// What the tests share: a gateway and client that end with their test, and ways to wait.
+// Shared parts of tests: a gateway and a client that end with the test, and functions that wait.
 import WebSocket from "ws";
 import { PVClient } from "../../pycawamp/web/static/pycaserver.js";
 import { FakeGateway } from "./gateway.js";
@@ -25,7 +25,7 @@ export function once(source, event) {
   });
 }
 
-/** Everything an event brings from now on, as a growing list. */
+/** The payloads of an event from now on, as a growing list. */
 export function collect(source, event) {
   const all = [];
   source.on(event, (payload) => all.push(payload));
@@ -42,7 +42,7 @@ export async function until(condition, what = condition.toString()) {
 
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Time that passes only when told to, as the client's environment. */
+/** A client's environment with a clock that the test advances. */
 export class Clock {
   #now = 1_000_000;
   #timers = new Map();
@@ -76,7 +76,7 @@ export class Clock {
   }
 }
 
-/** A WebSocket whose other end is the test: nothing happens unless the test makes it. */
+/** A WebSocket whose other end is controlled by the test. */
 export function socketClass() {
   return class TestSocket {
     static all = [];

@@ -1,4 +1,4 @@
-// Shows each value of a PV in a line of its own: node watch.js ws://gateway:8888/monitor NAME
+// Prints each value of a PV on a line: node watch.js ws://gateway:8888/monitor NAME
 import { WebSocket } from "ws";
 import { PVClient } from "../../pycawamp/web/static/pycaserver.js";
 

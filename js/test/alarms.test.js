@@ -15,13 +15,13 @@ function pvNamed(name) {
 }
 
 function following() {
-  const told = [];
-  const alarms = new Alarms(() => 1000, (name, { level }, before) => told.push(`${name} ${before}>${level}`));
-  return { alarms, told };
+  const changes = [];
+  const alarms = new Alarms(() => 1000, (name, { level }, before) => changes.push(`${name} ${before}>${level}`));
+  return { alarms, changes };
 }
 
-test("alarms begin at the IOC's time, and the first may have begun before", () => {
-  const { alarms, told } = following();
+test("an alarm begins at the IOC's time, and the first one may have begun before", () => {
+  const { alarms, changes } = following();
   const pv = pvNamed("a");
   alarms.note(pv);
   assert.equal(alarms.count, 0);
@@ -36,11 +36,11 @@ test("alarms begin at the IOC's time, and the first may have begun before", () =
   pv.become("connected", update("NO_ALARM", 800e7));
   alarms.note(pv);
   assert.equal(alarms.count, 0);
-  assert.deepEqual(told, ["a ok>minor", "a minor>major", "a major>ok"]);
+  assert.deepEqual(changes, ["a ok>minor", "a minor>major", "a major>ok"]);
   assert.deepEqual(alarms.changes.map(({ time, condition }) => [time, condition.text]), [[500e7, "MINOR HIGH"], [600e7, "MAJOR HIHI"], [800e7, "OK"]]);
 });
 
-test("a lost PV is in alarm, an unreachable gateway changes nothing", () => {
+test("a disconnected PV is in alarm, an unreachable gateway changes nothing", () => {
   const { alarms } = following();
   const [lost, absent] = [pvNamed("lost"), pvNamed("absent")];
   lost.become("connected", update("NO_ALARM", 500e7));
@@ -63,7 +63,7 @@ test("a lost PV is in alarm, an unreachable gateway changes nothing", () => {
   assert.equal(alarms.worst, undefined);
 });
 
-test("the worst come first, then the newest", () => {
+test("alarms are sorted by severity, then the newest first", () => {
   const { alarms } = following();
   [["a", "MINOR", 1e9], ["b", "INVALID", 1e9], ["c", "MINOR", 2e9], ["d", "MAJOR", 1e9], ["e", "NO_ALARM", 1e9]].forEach(([name, severity, time]) => {
     const pv = pvNamed(name);

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOf, readAddress } from "../../pycawamp/web/static/console/address.js";
-import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/console/export.js";
+import { csvOfAll, csvOfHistories, csvOfHistory, csvOfLists, fileName } from "../../pycawamp/web/static/console/export.js";
 import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
@@ -9,13 +9,13 @@ import { layout, shown } from "../../pycawamp/web/static/console/layout.js";
 import { namesIn } from "../../pycawamp/web/static/console/names.js";
 import { statusOf } from "../../pycawamp/web/static/console/status.js";
 
-test("names are split at spaces, commas, semicolons and lines, each once", () => {
+test("names are split at spaces, commas, semicolons and line ends, without duplicates", () => {
   assert.deepEqual(namesIn(" a:b, c;d\n\te\r\na:b,,"), ["a:b", "c", "d", "e"]);
   assert.deepEqual(namesIn("  \n"), []);
   assert.deepEqual(namesIn("<img/src=x>"), ["<img/src=x>"]);
 });
 
-test("a formula goes to the end of its line, values in parentheses belong to the name", () => {
+test("a formula extends to the end of its line, values in parentheses belong to the name", () => {
   assert.deepEqual(namesIn("a, =`b` + max(1, `c`) \r\nd"), ["a", "=`b` + max(1, `c`)", "d"]);
   assert.deepEqual(namesIn("EQ://a+1, b"), ["EQ://a+1, b"]);
   assert.deepEqual(namesIn('loc://x(1, 2),loc://s<VString>("a) b, c"); sim://sine(0, 1, 2) y'), ["loc://x(1, 2)", 'loc://s<VString>("a) b, c")', "sim://sine(0, 1, 2)", "y"]);
@@ -46,7 +46,7 @@ test("names with separators are typed in quotes", () => {
   assert.deepEqual(namesIn('"", a'), ["a"]);
 });
 
-test("the page's own links bring back any names", () => {
+test("links of the page keep any names", () => {
   const parts = ["a", ",", ";", " ", '"', "\\", "{", "}", "+", "%", "&", "#", "=", "%2C", "µ", ":x"];
   let seed = 23;
   const random = (below) => (seed = (seed * 48271) % 2147483647) % below;
@@ -57,12 +57,12 @@ test("the page's own links bring back any names", () => {
   }
 });
 
-test("a plus in the address is a plus", () => {
+test("a plus sign in the address is not a space", () => {
   assert.deepEqual(read({ search: "?pv=a+b:c&rate=5", hash: "" }), { names: ["a+b:c"], rate: "5" });
   assert.deepEqual(read({ search: "?pv=a%2Cb&pv=c%20d", hash: "#pv=e;f+" }).names, ["a", "b", "c", "d", "e", "f+"]);
 });
 
-test("the address brings back the list and the rate", () => {
+test("the address keeps the list and the rate", () => {
   assert.equal(addressOfNames(["demo:sine", "b"]), "?pv=demo:sine,b");
   assert.equal(addressOfNames([]), "");
   const charts = [["a", "b c"], ["d"]];
@@ -73,7 +73,7 @@ test("the address brings back the list and the rate", () => {
   }
 });
 
-test("a list too long for a request's first line goes behind the #", () => {
+test("a list that is too long for a request line is put after the #", () => {
   const names = Array.from({ length: 2000 }, (_, i) => `IOC:${i}`);
   assert.match(addressOfNames(names, "1"), /^\?rate=1#pv=IOC:0,/);
   assert.deepEqual(roundTrip(names, "1"), { names, rate: "1" });
@@ -81,7 +81,7 @@ test("a list too long for a request's first line goes behind the #", () => {
 
 const watch = (state, rest = {}) => ({ pv: { state, connected: state === "connected" }, update: null, error: null, met: false, ...rest });
 
-test("every state has a word and a shape of its own", () => {
+test("every state has its own word and shape", () => {
   const badges = [
     watch("connected", { update: { severity: "NO_ALARM" } }),
     watch("connected", { update: { severity: "MINOR", status: "HIGH" } }),
@@ -99,7 +99,7 @@ test("every state has a word and a shape of its own", () => {
   ]);
 });
 
-test("facts say what is known and leave out what is not", () => {
+test("facts leave out what is unknown", () => {
   const metadata = { type: "double", count: 1, units: "V", precision: 2, control_limits: [0, 10], alarm_limits: [null, null], display_limits: [0, 0], read_access: true, write_access: false, host: "ioc:5064" };
   const update = { value: 1.5, timestamp: 1000000000, severity: "MINOR", status: "LOW" };
   const facts = Object.fromEntries(factsOf({ ...watch("connected"), update, metadata }, 1000000042));
@@ -112,7 +112,7 @@ test("facts say what is known and leave out what is not", () => {
   assert.deepEqual(factsOf(watch("searching"), 0), [["State", "searching: Searching; no answer yet."]]);
 });
 
-test("details of a PV that is lost say the row's word, and no alarm that nobody knows", () => {
+test("details of a disconnected PV have the row's word, and no current alarm", () => {
   const lost = watch("disconnected", { met: true, update: { value: 1, timestamp: 1e9, severity: "NO_ALARM", status: "" } });
   const facts = Object.fromEntries(factsOf(lost, 1e9 + 5, true));
   assert.match(facts.State, /^disconnected: /);
@@ -124,14 +124,14 @@ test("details of a PV that is lost say the row's word, and no alarm that nobody 
   assert.equal(stateOf({ code: "bad_name", message: "a blank" }), "bad name: This is not a valid PV name. A blank.");
 });
 
-test("one word per state, in badge and footer", () => {
+test("badge and footer have the same word for a state", () => {
   for (const each of [watch("searching"), watch("disconnected"), watch("disconnected", { met: true }), watch("unreachable"), watch("unreachable", { update: {} })]) {
     const { badge, word } = statusOf(each);
     assert.equal(word, badge.toLowerCase());
   }
 });
 
-test("a failed write is told in words", () => {
+test("a failed write is explained", () => {
   assert.equal(failureText({ code: "forbidden", message: "no rule" }), "Not written: you may not write this PV (no rule)");
   assert.match(failureText({ code: "timeout", message: "x" }), /^It may or may not have been written/);
   assert.equal(failureText({ code: "forbidden", message: "no rule" }, true), "Not written: you may not write this PV (no rule). Logging in may help");
@@ -139,7 +139,7 @@ test("a failed write is told in words", () => {
   assert.equal(failureText({ code: "new_one", message: "words" }), "Not written: words");
 });
 
-test("a chart as CSV begins with the value that held, in full stamps", () => {
+test("the CSV of a chart begins with the value at its start, with complete time stamps", () => {
   const history = new History();
   for (const [time, value] of [[10, 1], [20.123456, 2.5], [21, NaN], [40, 4]]) history.push(1e9 + time, value);
   assert.equal(csvOfHistory("a,b", history, [1e9 + 15, 1e9 + 30], { units: "mm" }), [
@@ -147,7 +147,18 @@ test("a chart as CSV begins with the value that held, in full stamps", () => {
   ].join("\r\n"));
 });
 
-test("all values as CSV: texts that look like formulas are texts", () => {
+test("several PVs as CSV are in the order of their stamps", () => {
+  const [a, b] = [new History(), new History()];
+  for (const [time, value] of [[10, 1], [20, NaN]]) a.push(1e9 + time, value);
+  for (const [time, value] of [[12, 7], [14, 8]]) b.push(1e9 + time, value);
+  assert.equal(csvOfHistories([{ name: "a", history: a, units: "mm" }, { name: "b", history: b, units: "" }], [1e9 + 13, 1e9 + 30]), [
+    "time,PV,value,units", "2001-09-09T01:46:50.000000Z,a,1,mm", "2001-09-09T01:46:52.000000Z,b,7,", "2001-09-09T01:46:54.000000Z,b,8,", "2001-09-09T01:47:00.000000Z,a,,mm", "",
+  ].join("\r\n"));
+  assert.equal(csvOfLists([{ name: "a", list: [1, 2] }, { name: "b", list: Float64Array.of(0.5) }]), "element,a,b\r\n0,1,0.5\r\n1,2,\r\n");
+  assert.equal(csvOfLists([{ name: "a", list: [] }]), "element,a\r\n");
+});
+
+test("the CSV of all values escapes texts that look like formulas", () => {
   const rows = [
     { name: "a", update: { value: -1.5, text: "-1.50", units: "V", timestamp: 1e9 }, metadata: null },
     { name: "b", update: { value: '=cmd("x")', text: '=cmd("x")', timestamp: 1e9 }, metadata: null },

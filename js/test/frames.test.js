@@ -30,7 +30,7 @@ for (const arrays of ["binary", "base64"]) {
   }
 }
 
-test("a handle that asked for JSON gets plain arrays, whatever another asked for", async (t) => {
+test("a handle with JSON gets plain arrays, regardless of other handles", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("W", [1, 2], { dtype: "<f8" });
   const gw = clientFor(t, gateway.url);
@@ -41,7 +41,7 @@ test("a handle that asked for JSON gets plain arrays, whatever another asked for
   assert.equal(plain.last, one);
 });
 
-test("a get may be answered by a binary frame", async (t) => {
+test("the reply to a get may be a binary frame", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("W", [1, 2, 3], { dtype: "<i4" });
   const update = await clientFor(t, gateway.url).pv("W", { arrays: "binary" }).get();
@@ -55,7 +55,7 @@ test("elements are little-endian on any machine, at any offset", () => {
   const shifted = new Uint8Array(13);
   shifted.set(bytes, 1);
   assert.deepEqual(typedArray("<i4", [3], shifted.subarray(1)), Int32Array.of(1, -2, 3));
-  // What a big-endian machine would do is to swap; here that shows as swapped numbers.
+  // A big-endian machine would swap bytes; here, that gives swapped numbers.
   assert.deepEqual(typedArray("<i2", [2], Uint8Array.of(1, 2, 3, 4), false), Int16Array.of(0x0102, 0x0304));
   assert.deepEqual(typedArray("|u1", [2], Uint8Array.of(1, 2), false), Uint8Array.of(1, 2));
   assert.deepEqual(typedArray("<f8", [2, 3], new Uint8Array(48)).length, 6);
@@ -64,7 +64,7 @@ test("elements are little-endian on any machine, at any offset", () => {
   }
 });
 
-test("elements of a type that is not known are bytes, with the name of their type", async (t) => {
+test("elements of an unknown type are bytes, with the name of their type", async (t) => {
   for (const dtype of ["<f16", ">f8", "=f8", "<c8", "__proto__", undefined, 7]) {
     assert.deepEqual(typedArray(dtype, [1], Uint8Array.of(1, 2, 3)), Uint8Array.of(1, 2, 3), String(dtype));
   }
@@ -73,38 +73,38 @@ test("elements of a type that is not known are bytes, with the name of their typ
   const values = collect(clientFor(t, gateway.url).pv("W", { arrays: "binary" }), "value");
   await until(() => values.length === 1);
   const header = { msg_type: "monitor", pvname: "W", count: 1, timestamp: 2 };
-  gateway.say(Buffer.from(binaryFrame({ ...header, value: [258] }, "<i2").toString("latin1").replace("<i2", "<c2"), "latin1"));
-  gateway.say({ ...header, value: { dtype: "<f16", shape: [1], base64: "AQI=" } });
+  gateway.send(Buffer.from(binaryFrame({ ...header, value: [258] }, "<i2").toString("latin1").replace("<i2", "<c2"), "latin1"));
+  gateway.send({ ...header, value: { dtype: "<f16", shape: [1], base64: "AQI=" } });
   await until(() => values.length === 3);
   assert.deepEqual(values.slice(1).map((update) => [update.dtype, update.value]), [["<c2", Uint8Array.of(2, 1)], ["<f16", Uint8Array.of(1, 2)]]);
 });
 
-test("a picture has all its dimensions, or its codec", async (t) => {
+test("a picture has all dimensions, or a codec", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("W", [1], { dtype: "<i2" });
   const values = collect(clientFor(t, gateway.url).pv("W", { arrays: "binary" }), "value");
   await until(() => values.length === 1);
   const header = { msg_type: "monitor", pvname: "W", count: 6, timestamp: 2 };
-  gateway.say({ ...header, value: { dtype: "|u1", shape: [2, 3], base64: "AQIDBAUG" } });
-  gateway.say({ ...header, value: { dtype: "|u1", shape: [6], codec: "jpeg", image_shape: [20, 30], base64: "AQIDBAUG" } });
+  gateway.send({ ...header, value: { dtype: "|u1", shape: [2, 3], base64: "AQIDBAUG" } });
+  gateway.send({ ...header, value: { dtype: "|u1", shape: [6], codec: "jpeg", image_shape: [20, 30], base64: "AQIDBAUG" } });
   await until(() => values.length === 3);
   assert.deepEqual([values[1].shape, values[1].value.length, values[2].codec, values[2].image_shape], [[2, 3], 6, "jpeg", [20, 30]]);
 });
 
-test("a batch is taken apart in order", async (t) => {
+test("the messages of a batch are handled in order", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 0);
   const gw = clientFor(t, gateway.url);
   const values = collect(gw.pv("X"), "value");
   await until(() => values.length === 1);
-  gateway.say([1, 2, 3].map((value) => ({ msg_type: "monitor", pvname: "X", value, count: 1, timestamp: value })));
+  gateway.send([1, 2, 3].map((value) => ({ msg_type: "monitor", pvname: "X", value, count: 1, timestamp: value })));
   await until(() => values.length === 4);
   assert.deepEqual(values.map((update) => update.value), [0, 1, 2, 3]);
   assert.deepEqual(gateway.requests[0].action, "configure");
   assert.equal(gateway.requests[0].batch, true);
 });
 
-test("nothing the gateway may send breaks the client", async (t) => {
+test("invalid frames do not break the client", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 0);
   const gw = clientFor(t, gateway.url);
@@ -124,7 +124,7 @@ test("nothing the gateway may send breaks the client", async (t) => {
     "[]", "{}", "7", '"text"', "[[]]", '{"msg_type":"from the future","pvname":"X"}', '{"msg_type":"monitor","pvname":"unknown","value":1}',
     '{"msg_type":"put","id":99,"ok":true}', '{"msg_type":"error","id":99,"pvname":"X"}', '{"msg_type":"connection","pvname":"__proto__","conn":true}',
   ];
-  for (const frame of [...bad, ...harmless]) gateway.say(frame);
+  for (const frame of [...bad, ...harmless]) gateway.send(frame);
   gateway.post("X", 1);
   await until(() => values.length === 2);
   await pause(5);

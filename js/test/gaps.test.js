@@ -27,7 +27,7 @@ function page(t, { archived = false } = {}) {
     connect: (conn = true) => send({ msg_type: "connection", conn }),
     history: (...past) => send({ msg_type: "history", ...lists(past) }),
     update: (second, value = second) => send({ msg_type: "monitor", value, timestamp: NOW + second }),
-    asked: () => WebSocket.last.sent.filter(({ action }) => action === "history"),
+    requests: () => WebSocket.last.sent.filter(({ action }) => action === "history"),
     answer: (id, ...past) => send({ msg_type: "history", id, ...lists(past) }),
   };
 }
@@ -50,7 +50,7 @@ test("a value that is the same after a lost connection is drawn from the end of 
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1]]);
 });
 
-test("a value that came during a lost connection ends the gap at its time", (t) => {
+test("a value from the time of a lost connection ends the gap at its time", (t) => {
   const { row, at, connect, update } = page(t);
   connect();
   update(1);
@@ -62,7 +62,7 @@ test("a value that came during a lost connection ends the gap at its time", (t) 
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [15, 7]]);
 });
 
-test("a page that is opened later shows a gap as long as the gateway's", (t) => {
+test("a page that is opened later shows the gateway's gap", (t) => {
   const { row, at, connect, history, update } = page(t);
   at(100);
   connect();
@@ -71,7 +71,7 @@ test("a page that is opened later shows a gap as long as the gateway's", (t) => 
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1]]);
 });
 
-test("a chart that goes on from a row has its value at the time of the value", (t) => {
+test("a chart that continues a row's history has the value at its time", (t) => {
   const { row, watch, at, connect, update } = page(t);
   connect();
   update(1);
@@ -83,8 +83,8 @@ test("a chart that goes on from a row has its value at the time of the value", (
   assert.ok(samples(chart.history).every(([second]) => second === 1), `${samples(chart.history)}`);
 });
 
-test("what a page no longer keeps is requested, long after it was opened", async (t) => {
-  const { row, at, connect, update, asked, answer } = page(t, { archived: true });
+test("samples that a page no longer keeps are requested", async (t) => {
+  const { row, at, connect, update, requests, answer } = page(t, { archived: true });
   connect();
   for (let i = 0; i < 9000; i += 1) {
     at(i / 10);
@@ -94,8 +94,8 @@ test("what a page no longer keeps is requested, long after it was opened", async
   assert.ok(first > 10, `nothing was dropped: ${first}`);
   const range = [NOW, NOW + 900];
   row.samples(range);
-  await until(() => asked().length === 1);
-  const [{ id, from, to }] = asked();
+  await until(() => requests().length === 1);
+  const [{ id, from, to }] = requests();
   assert.ok(from <= NOW && to > NOW + first && to <= NOW + 900, `${from - NOW} to ${to - NOW}`);
   answer(id, ...Array.from({ length: 900 }, (_, i) => [i, -1]));
   await until(() => row.samples(range).time(0) === NOW);

@@ -6,7 +6,7 @@ import { Gestures } from "../../pycawamp/web/static/plot/gestures.js";
 
 const SIZE = { width: 100, height: 100 };
 
-/** What gestures use of a canvas. */
+/** The part of a canvas that gestures use. */
 class Surface extends EventTarget {
   clientLeft = 0;
   clientTop = 0;
@@ -53,7 +53,7 @@ test("a drag selects a part of a plot when it is released", () => {
   assert.deepEqual(viewport.selected, [[0.2, 0.6]]);
 });
 
-test("a drag that the browser cancels selects nothing, and is over", () => {
+test("a drag that the browser cancels selects nothing, and ends", () => {
   const { surface, viewport, gestures } = plot();
   surface.send("pointerdown", { clientX: 20, clientY: 0 });
   surface.send("pointermove", { clientX: 60, clientY: 0 });
@@ -75,7 +75,7 @@ test("a drag marks a region of an image, and a click clears it", () => {
   assert.equal(gestures.region, null);
 });
 
-test("keys with a modifier are left to the browser", () => {
+test("keys with a modifier are not handled", () => {
   const { surface, viewport } = plot();
   assert.equal(surface.send("keydown", { key: "0", ctrlKey: true }).defaultPrevented, false);
   assert.equal(surface.send("keydown", { key: "x" }).defaultPrevented, false);

@@ -5,14 +5,14 @@ import { clientFor, collect, gatewayFor, once, until } from "../support/harness.
 const connects = (gateway) => gateway.requests.filter((request) => request.action === "connect");
 const PAST = { timestamps: [1, 2, 3.5], values: [10, null, 30], severities: [0, 3, 1] };
 
-test("history comes before the first value, to those who asked for it", async (t) => {
+test("history is delivered before the first value, to handles that requested it", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 4.5, { past: PAST });
   const gw = clientFor(t, gateway.url);
-  const [asked, other] = [gw.pv("X", { history: 60, points: 400 }), gw.pv("X")];
+  const [handle, other] = [gw.pv("X", { history: 60, points: 400 }), gw.pv("X")];
   const order = [];
-  asked.on("history", (history) => order.push(history));
-  asked.on("value", ({ value }) => order.push(value));
+  handle.on("history", (history) => order.push(history));
+  handle.on("value", ({ value }) => order.push(value));
   const none = collect(other, "history");
   await until(() => order.length === 2);
   assert.deepEqual(order, [{ pvname: "X", timestamps: Float64Array.of(1, 2, 3.5), values: Float64Array.of(10, NaN, 30), severities: Uint8Array.of(0, 3, 1) }, 4.5]);
@@ -20,7 +20,7 @@ test("history comes before the first value, to those who asked for it", async (t
   assert.deepEqual(connects(gateway), [{ action: "connect", pv: "X", history: 60, points: 400 }]);
 });
 
-test("history is asked for once, for more of it again, and anew after a reconnect", async (t) => {
+test("history is requested once, again for more of it, and after a reconnect", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 4.5, { past: PAST });
   const gw = clientFor(t, gateway.url);
@@ -38,7 +38,7 @@ test("history is asked for once, for more of it again, and anew after a reconnec
   assert.equal(connects(gateway).at(-1).history, 600);
 });
 
-test("any part of a history is read by a request", async (t) => {
+test("a request reads any part of a history", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 4.5, { past: PAST });
   const pv = clientFor(t, gateway.url).pv("X");
@@ -48,7 +48,7 @@ test("any part of a history is read by a request", async (t) => {
   assert.deepEqual(request, { action: "history", pv: "X", from: 1, to: 4, points: 100 });
 });
 
-test("wrong options are refused at once", async (t) => {
+test("invalid options are refused immediately", async (t) => {
   const gateway = await gatewayFor(t);
   const gw = clientFor(t, gateway.url);
   for (const options of [{ history: -1 }, { history: 1e6 }, { history: "x" }, { history: 5, points: 3 }]) assert.throws(() => gw.pv("X", options), RangeError);

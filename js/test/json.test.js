@@ -8,7 +8,7 @@ const PLAIN = [
   new Date(0), { toJSON: () => [1] }, new Number(5), [new String("ab"), new Boolean(false)], new Map([[1, 2]]),
 ];
 
-test("what has no BigInt is written as JSON.stringify does", () => {
+test("values without BigInts are written as by JSON.stringify", () => {
   for (const value of PLAIN) assert.equal(jsonOf({ value }), JSON.stringify({ value }));
 });
 

@@ -13,7 +13,7 @@ const EVERYTHING = layout({
   view: { columns: 3, compact: true, wall: true, descriptions: true, show: "severe", worst: true },
 });
 
-test("the address brings back all of a layout, however long", () => {
+test("the address keeps a complete layout of any length", () => {
   for (const each of [EVERYTHING, { ...EVERYTHING, items: [...EVERYTHING.items, ...Array.from({ length: 2000 }, (_, i) => pv(`IOC:${i}`))] }]) {
     const { search, hash } = new URL(addressOf(each), "http://gateway/");
     assert.deepEqual(readAddress({ search, hash }), { layout: each, server: null });
@@ -22,14 +22,14 @@ test("the address brings back all of a layout, however long", () => {
   assert.equal(addressOf(layout({ items: [pv("a"), { heading: "Pumps" }, pv("b", "hex")] })), "?pv=a&heading=Pumps&pv=b&format.hex=b");
 });
 
-test("what an address has wrong is as usual", () => {
+test("invalid parts of an address are replaced by defaults", () => {
   const { layout: found, server } = readAddress({ search: "?layout=V&columns=99&show=nothing&wall=yes&format.none=a&width.0=a&width.x=a&width.1e9=a&pv=a&heading=" + "x".repeat(500), hash: "" });
   assert.equal(server, "V");
   assert.deepEqual(found.view, PLAIN);
   assert.deepEqual(found.items, [pv("a"), { heading: "x".repeat(100) }]);
 });
 
-test("a file brings back all of a layout", () => {
+test("a file keeps a complete layout", () => {
   assert.deepEqual(layoutOf(jsonOf(EVERYTHING)), EVERYTHING);
   assert.deepEqual(layoutOf('{"groups": [{"pvs": ["a", {"pv": "b"}, {"pv": "c", "width": 5}]}]}'), layout({ items: [pv("a"), pv("b"), pv("c", "record", 5)] }));
   assert.deepEqual(JSON.parse(jsonOf(layout({ items: [pv("a"), { heading: "H" }, pv("b", "hex")] }))), {
@@ -37,7 +37,7 @@ test("a file brings back all of a layout", () => {
   });
 });
 
-test("a file that is no layout is refused, with what was expected", () => {
+test("the error about an invalid layout names what was expected", () => {
   for (const [text, words] of [
     ["{", /not JSON/], ["[]", /object with "groups"/], ["{}", /"groups" to be a list/], ['{"groups": [1]}', /each group/],
     ['{"groups": [{}]}', /"pvs" to be a list/], ['{"groups": [{"pvs": [1]}]}', /each PV/], ['{"groups": [{"pvs": [""]}]}', /not an empty string/],
@@ -50,7 +50,7 @@ test("a file that is no layout is refused, with what was expected", () => {
   ]) assert.throws(() => layoutOf(text), words, text.slice(0, 80));
 });
 
-test("descriptions are those of records", () => {
+test("descriptions are read from the record's field DESC", () => {
   assert.deepEqual(["a:b", "a:b.HIHI", 'a.{"dbnd":{"d":0.5}}', "ca://a.VAL", "pva://a", "loc://a", "sim://sine(0,1)", "=`a.b`+1", "eq://a", ".x"].map(descriptionOf),
     ["a:b.DESC", "a:b.DESC", "a.DESC", "ca://a.DESC", "pva://a.DESC", null, null, null, null, null]);
 });

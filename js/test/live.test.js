@@ -24,12 +24,12 @@ live("a setpoint takes a put and shows it to another client", async (t) => {
   const mine = clientFor(t, url).pv("demo:setpoint");
   const theirs = clientFor(t, url).pv("demo:setpoint");
   const before = (await mine.get()).value;
-  const wanted = before === 1 ? 2 : 1;
+  const target = before === 1 ? 2 : 1;
   await until(() => theirs.last !== null);
   try {
-    await mine.put(wanted);
-    assert.equal((await mine.get()).value, wanted);
-    await until(() => theirs.last.value === wanted);
+    await mine.put(target);
+    assert.equal((await mine.get()).value, target);
+    await until(() => theirs.last.value === target);
     await assert.rejects(mine.put("not a number"), { code: "bad_value" });
   } finally {
     await mine.put(before);

@@ -5,7 +5,7 @@ import { clientFor, collect, gatewayFor, once, until } from "../support/harness.
 
 const connects = (gateway) => gateway.requests.filter((request) => request.action === "connect");
 
-test("options for pvAccess go on the wire", async (t) => {
+test("options for pvAccess are sent", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   const gw = clientFor(t, gateway.url);
@@ -14,25 +14,25 @@ test("options for pvAccess go on the wire", async (t) => {
   assert.deepEqual(connects(gateway), [{ action: "connect", pv: "X", alarm_message: true, int64: "string", attributes: true, image: { jpeg: 85, max: 512 } }]);
 });
 
-test("handles of one PV together ask for what loses least", () => {
+test("the merged options of handles lose no information", () => {
   const together = (...list) => onWire(strongest(list.map(checked)));
   assert.deepEqual(together({ image: { jpeg: 50, max: 64 } }, { image: { jpeg: 90, max: 32 } }), { image: { jpeg: 90, max: 64 } });
   assert.deepEqual(together({ image: { jpeg: 50 } }, { image: { jpeg: 40, max: 32 } }), { image: { jpeg: 50 } });
   assert.deepEqual(together({ image: { jpeg: 50 } }, {}), {});
   assert.deepEqual(together({ attributes: true }, { alarmMessage: true }), { attributes: true, alarm_message: true });
   assert.deepEqual(together({ int64: "string" }), { int64: "string" });
-  // Who wants numbers has to know that the digits are some.
+  // The type is needed to convert digits to numbers.
   assert.deepEqual(together({ int64: "string" }, {}), { int64: "string", metadata: true });
 });
 
-test("options that are none are refused, with what was expected", () => {
+test("the error about an invalid option names what was expected", () => {
   for (const [options, words] of [
     [{ int64: "hex" }, /int64 is one of number, string/], [{ image: { jpeg: 0 } }, /image.jpeg is a quality from 1 to 100/],
     [{ image: { max: 100 } }, /image.jpeg/], [{ image: { jpeg: 80, max: 1.5 } }, /image.max is a number of pixels from 16 to 10000/],
   ]) assert.throws(() => checked(options), words);
 });
 
-test("each handle gets digits or numbers, as it asked, of one subscription", async (t) => {
+test("handles of one subscription get digits or numbers as requested", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("long", "9007199254740993", { meta: { type: "int64" } }).add("longs", ["1", "18446744073709551615"], { meta: { type: "uint64" } });
   gateway.add("text", "5", { meta: { type: "string" } });
@@ -47,7 +47,7 @@ test("each handle gets digits or numbers, as it asked, of one subscription", asy
   }
 });
 
-test("64-bit integers in an array that another handle made binary are numbers or digits too", async (t) => {
+test("64-bit integers of a binary array, requested by another handle, are numbers or digits", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", [5n, -(2n ** 62n)], { dtype: "<i8" });
   const gw = clientFor(t, gateway.url);

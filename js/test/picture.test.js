@@ -8,7 +8,7 @@ import { paint } from "../../pycawamp/web/static/plot/raster.js";
 
 const grey = colormap("Grey");
 
-/** The red parts of the pixels that a frame is painted as. */
+/** The red components of a frame's pixels. */
 function painted(frame, limits) {
   const pixels = new Uint32Array(frame.width * frame.height);
   paint(frame, limits, grey, pixels);
@@ -27,8 +27,8 @@ test("a picture is an array with rows, or one with a width", () => {
   assert.equal(frameOf({ value }, 7), null);
 });
 
-test("colours come last, first or in the middle", () => {
-  // A picture of 2 x 2 whose numbers say where they are: row, column, colour.
+test("the dimension of colours is the last, the first or the second", () => {
+  // A picture of 2 x 2 whose numbers encode their position: row, column, colour.
   const number = (row, column, colour) => 100 * row + 10 * column + colour;
   const places = { last: [2, 2, 3], first: [3, 2, 2], middle: [2, 3, 2] };
   for (const [place, shape] of Object.entries(places)) {
@@ -51,7 +51,7 @@ for (const Kind of [Int8Array, Uint8Array, Int16Array, Uint16Array, Int32Array, 
   test(`numbers of ${Kind.name} have the colours between the two ends of a range`, () => {
     const value = Kind.from([0, 25, 50, 100, 120, 7]);
     assert.deepEqual(painted(frameOf({ value, shape: [2, 3] }), [0, 100]), [0, 63, 127, 255, 255, 17]);
-    // A large one goes through a table of all numbers that there are.
+    // A large one is converted with a table of all possible numbers.
     const large = Kind.from(Array.from({ length: 70_000 }, (_, i) => [0, 25, 50, 100, 120, 7][i % 6]));
     assert.deepEqual(painted(frameOf({ value: large }, 700), [0, 100]).slice(0, 6), [0, 63, 127, 255, 255, 17]);
   });
@@ -69,7 +69,7 @@ test("negative numbers, NaN and 64 bits are painted too", () => {
   assert.deepEqual(painted(frameOf({ value: [3, 3], shape: [1, 2] }), [3, 3]), [0, 0]);
 });
 
-test("a range leaves out what is no number", () => {
+test("a range ignores NaN and infinities", () => {
   assert.deepEqual(range(frameOf({ value: [NaN, 3, -Infinity, 7, Infinity, 5], shape: [2, 3] })), [3, 7]);
   const [low, high] = range(frameOf({ value: [NaN, NaN], shape: [1, 2] }));
   assert.ok(low > high);
@@ -94,7 +94,7 @@ test("every map has a colour for every level", () => {
   }
 });
 
-test("a zoom keeps what is under the pointer, and the picture in sight", () => {
+test("a zoom keeps the point under the pointer, and the picture visible", () => {
   const [frame, surface, camera] = [{ width: 100, height: 50 }, { width: 400, height: 400 }, new Camera()];
   assert.deepEqual(camera.place(frame, surface), { scale: 4, left: 0, top: 100 });
   const at = ([x, y]) => {
@@ -112,7 +112,7 @@ test("a zoom keeps what is under the pointer, and the picture in sight", () => {
   assert.deepEqual(camera.place(frame, surface), { scale: 4, left: 0, top: 100 });
 });
 
-test("whatever comes has a kind, and no kind raises", () => {
+test("every value has a kind, and no value throws", () => {
   assert.equal(composedKind({ value: 5 }, null, 0), null);
   assert.equal(composedKind({ value: null }, null, 10), null);
   assert.equal(composedKind({ value: new Uint8Array(6), shape: [6] }, null, 0), null);

@@ -26,13 +26,13 @@ test("slow updates are all kept, in order", () => {
   assert.deepEqual(all(history), Array.from({ length: 100 }, (_, i) => [i * 4, i]));
 });
 
-test("every sample of ten minutes at 10 Hz is there", () => {
+test("all samples of ten minutes at 10 Hz are kept", () => {
   const history = new History();
   for (let i = 0; i < 6000; i += 1) history.push(i / 10, i % 7);
   assert.equal(history.length, 6000);
 });
 
-test("memory is bounded, the newest stay, and time never runs back", () => {
+test("memory is bounded, the newest samples are kept, and times never decrease", () => {
   const history = new History({ seconds: 60, capacity: 480 });
   for (let i = 0; i < 100000; i += 1) history.push(i / 100, Math.sin(i / 50));
   assert.ok(history.length <= 480);
@@ -45,18 +45,18 @@ test("memory is bounded, the newest stay, and time never runs back", () => {
   assert.equal(history.time(history.length - 1), 999.99);
 });
 
-test("samples that take no time stay within the memory", () => {
+test("samples with equal times do not exceed the capacity", () => {
   const history = new History({ seconds: 60, capacity: 480 });
   for (let i = 0; i < 5000; i += 1) history.push(7, i % 2 ? NaN : i);
   assert.ok(history.length <= 480);
   assert.equal(history.value(history.length - 2), 4998);
 });
 
-test("a peak never vanishes while its minutes are kept", () => {
+test("peaks are kept", () => {
   for (let round = 0; round < 30; round += 1) {
     const history = new History({ seconds: 100, capacity: 160 });
     const count = 5000;
-    // Of so many, the last 100 s are what is kept; two peaks are in there.
+    // Of these, the last 100 s are kept, which contain two peaks.
     const peaks = [4100 + round * 7, 4600 + round * 11];
     for (let i = 0; i < count; i += 1) history.push(i / 10, peaks.includes(i) ? (i === peaks[0] ? 9 : -9) : i % 3);
     assert.deepEqual(historyExtent(history, [400, 500]), [-9, 9], `round ${round}`);
@@ -64,7 +64,7 @@ test("a peak never vanishes while its minutes are kept", () => {
   }
 });
 
-test("a gap is kept as one, thinned too", () => {
+test("thinning keeps gaps", () => {
   const history = new History({ seconds: 100, capacity: 160 });
   for (let i = 0; i < 1000; i += 1) history.push(i / 10, i === 500 ? NaN : 1);
   const gap = all(history).findIndex(([, value]) => Number.isNaN(value));
@@ -72,7 +72,7 @@ test("a gap is kept as one, thinned too", () => {
   assert.ok(gap > 0 && gap < history.length - 1);
 });
 
-test("a copy does not follow", () => {
+test("a copy does not change", () => {
   const history = new History();
   history.push(1, 1);
   const copy = history.clone();
@@ -86,7 +86,7 @@ test("the index of a time", () => {
   assert.deepEqual([5, 10, 15, 30, 31].map((time) => history.indexOf(time)), [0, 0, 1, 2, 3]);
 });
 
-test("steps hold each value until the next, and the last until now", () => {
+test("steps extend each value to the next, and the last to the current time", () => {
   const history = new History();
   history.push(0, 1);
   history.push(10, 5);
@@ -109,7 +109,7 @@ test("thousands of samples cost one rectangle per pixel column, and lose no peak
   assert.deepEqual(parts.find(([, , , high]) => high === 99)?.slice(0, 2), [33, 33]);
 });
 
-test("dashes of steps stay where they are while the picture moves", () => {
+test("dashes of steps move with the picture", () => {
   const drawn = (origin, draw) => {
     const columns = new Set();
     const context = { fillRect: (x, _y, width) => Array.from({ length: width }, (_, i) => columns.add(x + 0.5 + i + origin)) };
@@ -132,7 +132,7 @@ test("a million elements cost two lines per pixel and lose no spike", () => {
   assert.ok(extent([])[0] > extent([])[1]);
 });
 
-test("ticks are round and inside", () => {
+test("ticks are round numbers within the range", () => {
   assert.deepEqual(ticks(0, 10, 5), [0, 2, 4, 6, 8, 10]);
   assert.deepEqual(ticks(-0.3, 0.3, 3).map((tick) => tick.toFixed(decimalsFor(-0.3, 0.3, 3))), ["-0.2", "0.0", "0.2"]);
   assert.deepEqual(ticks(1, 1, 5), []);
@@ -140,7 +140,7 @@ test("ticks are round and inside", () => {
   assert.deepEqual(timeTicks(61, 299, 5), [120, 180, 240]);
 });
 
-test("a live strip keeps its end at now when zoomed, a fixed part stays", () => {
+test("a zoomed live strip chart ends at the current time, a fixed range does not move", () => {
   let now = 1000;
   const viewport = new Viewport(() => [now - 600, now], 300, 0.5);
   viewport.zoom(0.5, 0.1);
@@ -158,7 +158,7 @@ test("a live strip keeps its end at now when zoomed, a fixed part stays", () => 
   assert.deepEqual(viewport.range, [410, 1010]);
 });
 
-test("ticks of large, small and close numbers have exponents that tell them apart", () => {
+test("labels of large, small and close numbers are distinct and have exponents", () => {
   assert.deepEqual(numberTicks(0, 4e-9, 4).map(({ label }) => label), ["0", "1e-9", "2e-9", "3e-9", "4e-9"]);
   assert.deepEqual(numberTicks(1e7, 1.2e7, 2).map(({ label }) => label), ["1.0e7", "1.1e7", "1.2e7"]);
   assert.deepEqual(numberTicks(0, 2, 4).map(({ label }) => label), ["0.0", "0.5", "1.0", "1.5", "2.0"]);
@@ -168,7 +168,7 @@ test("ticks of large, small and close numbers have exponents that tell them apar
   }
 });
 
-test("a log axis shows decades, and what has no logarithm below it", () => {
+test("a log axis shows decades, and numbers without a logarithm below it", () => {
   const axis = axisFor({ log: true, range: null }, (above) => (above === 0 ? [1e-6, 100] : [-5, 100]), 10);
   assert.ok(Math.abs(axis.part(1e-2) - 0.5) < 0.01);
   assert.ok(axis.part(0) < 0 && axis.part(-3) < 0);
@@ -176,13 +176,13 @@ test("a log axis shows decades, and what has no logarithm below it", () => {
   assert.deepEqual(axisFor({ log: true, range: null }, () => [Infinity, -Infinity], 5).range, [1, 10]);
 });
 
-test("a fixed range stays, whatever is in sight", () => {
+test("a fixed range does not depend on the visible values", () => {
   const axis = axisFor({ log: false, range: [0, 10] }, () => [5, 500], 5);
   assert.deepEqual([axis.range, axis.part(5)], [[0, 10], 0.5]);
   assert.deepEqual(historyExtent({ length: 3, indexOf: () => 0, time: (i) => i, value: (i) => [-1, 2, 0][i] }, [0, 9], 0), [2, 2]);
 });
 
-test("elements are counted by whole numbers, however few there are", () => {
+test("ticks of elements are whole numbers", () => {
   const { xTicks } = waveSeries({ traces: () => [], length: () => 3 });
   const labels = (from, to) => xTicks([from, to], 5).map(({ label }) => label);
   assert.deepEqual(labels(0, 2), ["0", "1", "2"]);

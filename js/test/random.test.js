@@ -1,4 +1,4 @@
-// Handles that come, go and change their minds over a slow network: what a page believes holds.
+// Handles that are opened, changed and closed at random over a slow network.
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PVClient } from "../../pycawamp/web/static/pycaserver.js";
@@ -8,7 +8,7 @@ const NAMES = ["a", "b"];
 const RUNS = 2000;
 const STEPS = 60;
 
-/** Random numbers that are the same each time: a linear congruential generator will do. */
+/** Reproducible random numbers, by a linear congruential generator. */
 function dice(seed) {
   let state = seed;
   const random = () => {
@@ -18,7 +18,7 @@ function dice(seed) {
   return { random, one: (list) => list[Math.floor(random() * list.length)], maybe: () => random() < 0.5 };
 }
 
-/** One connection as the gateway has it: what waits on the wire, and who is subscribed. */
+/** A connection on the gateway's side: frames on the way, and subscriptions. */
 class Peer {
   subscribed = new Map();
   frames = [];
@@ -59,10 +59,10 @@ class Peer {
     const options = this.subscribed.get(name);
     this.frames.push({ msg_type: "connection", pvname: name, conn });
     if (conn && options.metadata) this.frames.push({ msg_type: "metadata", pvname: name, type: "double" });
-    if (conn) this.tell(name);
+    if (conn) this.update(name);
   }
 
-  tell(name) {
+  update(name) {
     const { metadata, text } = this.subscribed.get(name);
     const value = this.gateway.values.get(name);
     this.frames.push({ msg_type: "monitor", pvname: name, value, count: 1, timestamp: value, ...(metadata && { severity: "NO_ALARM" }), ...(text && { text: String(value) }) });
@@ -82,7 +82,7 @@ class Gateway {
     this.found.add(name);
     if (!this.peer?.subscribed.has(name)) return;
     if (appears) this.peer.announce(name, true);
-    else this.peer.tell(name);
+    else this.peer.update(name);
   }
 
   lose(name) {
@@ -90,7 +90,7 @@ class Gateway {
   }
 }
 
-/** A handle, and what its events say. */
+/** A handle, and the state according to its events. */
 class Watched {
   value = 0;
   refused = false;
@@ -172,17 +172,17 @@ class World {
     this.WebSocket.last.fail();
   }
 
-  ask() {
+  deliverRequest() {
     this.gateway.peer?.takeRequest();
   }
 
-  hear() {
+  deliverFrame() {
     const frame = this.gateway.peer?.frames.shift();
     if (frame) this.WebSocket.last.receive(frame);
   }
 
-  /** All that is on its way arrives as one batch, of which listeners may make more handles. */
-  hearAll() {
+  /** All frames on the way arrive as one batch, during which listeners may open more handles. */
+  deliverAll() {
     const frames = this.gateway.peer?.frames.splice(0);
     if (!frames?.length) return;
     const [first] = this.handles;
@@ -199,32 +199,32 @@ class World {
     for (let round = 0; round < 3; round++) {
       this.reach();
       await null;
-      while (this.WebSocket.last.sent.length > 0) this.ask();
-      while (this.gateway.peer.frames.length > 0) this.hear();
+      while (this.WebSocket.last.sent.length > 0) this.deliverRequest();
+      while (this.gateway.peer.frames.length > 0) this.deliverFrame();
       this.clock.advance(500);
     }
   }
 }
 
-const STEPS_OF = ["open", "open", "close", "reconsider", "change", "change", "change", "lose", "forbid", "reach", "reach", "breakOff", "ask", "ask", "ask", "hear", "hear", "hear", "hear", "hearAll", "wait"];
+const STEPS_OF = ["open", "open", "close", "reconsider", "change", "change", "change", "lose", "forbid", "reach", "reach", "breakOff", "deliverRequest", "deliverRequest", "deliverRequest", "deliverFrame", "deliverFrame", "deliverFrame", "deliverFrame", "deliverAll", "wait"];
 
 function check({ handles, gateway, client }) {
   for (const { pv, state, value, refused, mistakes } of handles) {
     assert.deepEqual(mistakes, []);
     const subscribed = gateway.peer.subscribed.has(pv.name);
-    if (!subscribed) assert.ok(refused && state !== "connected", `${pv.name} is not subscribed, and it was not said`);
+    if (!subscribed) assert.ok(refused && state !== "connected", `${pv.name} is not subscribed, without an error`);
     else if (!gateway.values.has(pv.name)) assert.notEqual(state, "connected");
     else assert.deepEqual([state, value, pv.last.value], ["connected", gateway.values.get(pv.name), value]);
     if (!subscribed || state !== "connected") continue;
-    assert.ok(pv.last.text || !pv.options.text, "the text that was asked for");
-    assert.ok((pv.last.severity && pv.metadata) || !pv.options.metadata, "the metadata that was asked for");
+    assert.ok(pv.last.text || !pv.options.text, "the requested text");
+    assert.ok((pv.last.severity && pv.metadata) || !pv.options.metadata, "the requested metadata");
   }
-  const wanted = new Set(handles.map(({ pv }) => pv.name));
-  for (const name of gateway.peer.subscribed.keys()) assert.ok(wanted.has(name), `${name} is subscribed for nobody`);
+  const names = new Set(handles.map(({ pv }) => pv.name));
+  for (const name of gateway.peer.subscribed.keys()) assert.ok(names.has(name), `${name} is subscribed without a handle`);
   assert.equal(client.state, "open");
 }
 
-test("whatever handles do, values come while connected, none old after new, and the newest in the end", async (t) => {
+test("handles get values only while connected, in order, and finally the newest", async (t) => {
   for (let seed = 1; seed <= RUNS; seed++) {
     const world = new World(seed);
     const done = [];

@@ -5,7 +5,7 @@ import { Clock, clientFor, collect, gatewayFor, once, socketClass, until } from 
 
 const quick = { backoff: { base: 20, cap: 40 } };
 
-/** A client whose clock, dice and socket are the test's. */
+/** A client with the test's clock, random numbers and socket. */
 function puppet(t, options = {}, lateness = 0) {
   const clock = new Clock();
   const setTimeout = (action, delay) => clock.options.setTimeout(action, Math.max(delay, lateness));
@@ -15,7 +15,7 @@ function puppet(t, options = {}, lateness = 0) {
   return { gw, clock, WebSocket };
 }
 
-test("after a loss everything is subscribed again, grouped by options", async (t) => {
+test("after a lost connection, all PVs are subscribed again, grouped by options", async (t) => {
   const gateway = await gatewayFor(t);
   for (const name of ["a", "b", "c"]) gateway.add(name, 1);
   const gw = clientFor(t, gateway.url, { ...quick, batch: false });
@@ -36,7 +36,7 @@ test("after a loss everything is subscribed again, grouped by options", async (t
   ]);
 });
 
-test("what was closed during the loss is not subscribed again", async (t) => {
+test("PVs that were closed while disconnected are not subscribed again", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("a", 1).add("b", 1);
   const gw = clientFor(t, gateway.url, { ...quick, batch: false });
@@ -51,7 +51,7 @@ test("what was closed during the loss is not subscribed again", async (t) => {
   assert.deepEqual(gateway.requests, [{ action: "connect", pvs: ["b", "d"] }]);
 });
 
-test("pending requests are rejected by a loss, new ones at once while it lasts", async (t) => {
+test("pending requests are rejected when the connection is lost, new ones immediately", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1, { put: () => null });
   const gw = clientFor(t, gateway.url, { backoff: { base: 5000 }, random: () => 1 });
@@ -67,7 +67,7 @@ test("pending requests are rejected by a loss, new ones at once while it lasts",
   assert.equal(gw.pv("Y").state, "unreachable");
 });
 
-test("waits double to the cap, with full jitter, and say when", (t) => {
+test("delays double up to a maximum, with full jitter, and are reported", (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   const waits = collect(gw, "reconnecting");
   for (let i = 0; i < 7; i += 1) {
@@ -79,7 +79,7 @@ test("waits double to the cap, with full jitter, and say when", (t) => {
   assert.equal(WebSocket.all.length, 8);
 });
 
-test("jitter spreads the wait over the whole interval", (t) => {
+test("jitter spreads the delay over the whole interval", (t) => {
   const { gw, WebSocket } = puppet(t, { random: () => 0.25 });
   const waits = collect(gw, "reconnecting");
   WebSocket.last.fail();
@@ -87,7 +87,7 @@ test("jitter spreads the wait over the whole interval", (t) => {
   assert.equal(gw.nextAttempt, waits[0].at);
 });
 
-test("only a connection that lasted resets the wait", (t) => {
+test("only a connection of some duration resets the delay", (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   const waits = collect(gw, "reconnecting");
   WebSocket.last.fail();
@@ -103,7 +103,7 @@ test("only a connection that lasted resets the wait", (t) => {
   assert.equal(waits[0].staleSince, null);
 });
 
-test("when a gateway goes away, only the first wait is shorter", (t) => {
+test("when a gateway stops, only the first delay is shorter", (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   const waits = collect(gw, "reconnecting");
   WebSocket.last.open();
@@ -128,28 +128,28 @@ test("reconnect() does not wait", (t) => {
   assert.equal(WebSocket.all.length, 2);
 });
 
-test("an attempt that hangs is given up", (t) => {
+test("an attempt has a timeout", (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   clock.advance(10000);
   assert.equal(WebSocket.all[0].readyState, 3);
   assert.equal(gw.state, "waiting");
 });
 
-test("silence is broken by a ping; two silences are a loss since the last frame", (t) => {
+test("after a silence, a ping is sent; without an answer, the connection is lost since the last frame", (t) => {
   const { gw, clock, WebSocket } = puppet(t, { heartbeat: 15 });
   const losses = collect(gw, "close");
   WebSocket.last.open();
   clock.advance(15000);
   assert.equal(WebSocket.last.sent.at(-1).action, "ping");
   WebSocket.last.receive({ msg_type: "pong", id: WebSocket.last.sent.at(-1).id });
-  const heard = clock.options.now();
+  const received = clock.options.now();
   clock.advance(29999);
   assert.equal(losses.length, 0);
   clock.advance(1);
-  assert.deepEqual(losses, [{ code: 1006, reason: "no answer", staleSince: heard }]);
+  assert.deepEqual(losses, [{ code: 1006, reason: "no answer", staleSince: received }]);
 });
 
-test("late timers, as in a page in the background, are no silence of the gateway's", (t) => {
+test("late timers, as in a page in the background, do not count as silence", (t) => {
   const { gw, clock, WebSocket } = puppet(t, { heartbeat: 15 }, 60000);
   const losses = collect(gw, "close");
   WebSocket.last.open();
@@ -163,7 +163,7 @@ test("late timers, as in a page in the background, are no silence of the gateway
   assert.equal(losses.length, 1);
 });
 
-test("no ping while there are messages", (t) => {
+test("no ping is sent while messages arrive", (t) => {
   const { clock, WebSocket } = puppet(t, { heartbeat: 15 });
   WebSocket.last.open();
   for (let i = 0; i < 10; i += 1) {
@@ -181,7 +181,7 @@ test("a request before the first connection waits for it", async (t) => {
   assert.equal((await gw.pv("X").get()).value, 3);
 });
 
-test("a request that waited for a connection which never came is rejected, not sent later", async (t) => {
+test("a request without a connection is rejected by the timeout, and not sent later", async (t) => {
   const { gw, clock, WebSocket } = puppet(t);
   const put = gw.pv("X").put(1);
   WebSocket.last.fail();
@@ -192,7 +192,7 @@ test("a request that waited for a connection which never came is rejected, not s
   assert.deepEqual(WebSocket.last.sent, [{ action: "connect", pv: "X" }]);
 });
 
-test("close is final: no timers, no socket, handles closed, requests rejected", async (t) => {
+test("close stops timers and the socket, closes handles, and rejects requests", async (t) => {
   const { gw, clock, WebSocket } = puppet(t, { heartbeat: 15 });
   WebSocket.last.open();
   const pv = gw.pv("X", { maxRate: 1 });

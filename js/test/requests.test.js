@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { PVClient } from "../../pycawamp/web/static/pycaserver.js";
 import { Clock, clientFor, gatewayFor, once, socketClass } from "../support/harness.js";
 
-test("get reads once, with the handle's options but past its rate", async (t) => {
+test("get reads once, with the handle's options except its rate", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 5, { text: () => "five" });
   const pv = clientFor(t, gateway.url).pv("X", { text: true, maxRate: 1 });
@@ -13,7 +13,7 @@ test("get reads once, with the handle's options but past its rate", async (t) =>
   assert.deepEqual(request, { action: "get", pv: "X", text: true });
 });
 
-test("put resolves when done and carries wait and timeout", async (t) => {
+test("put resolves when done, and sends wait and timeout", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 5);
   const pv = clientFor(t, gateway.url).pv("X");
@@ -28,7 +28,7 @@ test("put resolves when done and carries wait and timeout", async (t) => {
   ]);
 });
 
-test("put writes integers of 64 bits to the digit", async (t) => {
+test("put writes all digits of 64-bit integers", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 5);
   const pv = clientFor(t, gateway.url).pv("X");
@@ -55,7 +55,7 @@ for (const code of ["forbidden", "bad_value", "put_failed", "timeout", "rate_lim
   });
 }
 
-test("get and info of what is not there reject with not_connected", async (t) => {
+test("get and info of a disconnected PV reject with not_connected", async (t) => {
   const gateway = await gatewayFor(t);
   const pv = clientFor(t, gateway.url).pv("nowhere");
   await assert.rejects(pv.get(), { code: "not_connected" });
@@ -73,7 +73,7 @@ test("info, list and ping", async (t) => {
   assert.ok((await gw.ping()) >= 0);
 });
 
-test("many requests at once each get their own reply", async (t) => {
+test("simultaneous requests get their own replies", async (t) => {
   const gateway = await gatewayFor(t);
   const gw = clientFor(t, gateway.url);
   const names = Array.from({ length: 50 }, (_, i) => `X${i}`);
@@ -82,7 +82,7 @@ test("many requests at once each get their own reply", async (t) => {
   assert.deepEqual(updates.map((update) => update.value), names.map((_, i) => i));
 });
 
-test("a gateway that never answers is not waited for for ever", async (t) => {
+test("a request has a timeout if the gateway does not answer", async (t) => {
   const clock = new Clock();
   const WebSocket = socketClass();
   const gw = new PVClient("ws://gateway/monitor", { ...clock.options, WebSocket, heartbeat: 0 });
@@ -94,15 +94,15 @@ test("a gateway that never answers is not waited for for ever", async (t) => {
   const { id } = WebSocket.last.sent.find((request) => request.action === "put");
   clock.advance(5000);
   await assert.rejects(put, { code: "timeout" });
-  let heard = null;
+  let rejected = null;
   pv.on("error", (error) => {
-    heard = error;
+    rejected = error;
   });
   WebSocket.last.receive({ msg_type: "error", code: "put_failed", pvname: "X", id });
-  assert.equal(heard, null);
+  assert.equal(rejected, null);
 });
 
-test("a closed handle takes no more requests; others of its name live on", async (t) => {
+test("a closed handle accepts no requests; other handles of the PV are not affected", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 5);
   const gw = clientFor(t, gateway.url);
@@ -113,7 +113,7 @@ test("a closed handle takes no more requests; others of its name live on", async
   assert.equal((await two.get()).value, 5);
 });
 
-test("names and URLs are checked where the mistake is made", () => {
+test("names and URLs are checked immediately", () => {
   assert.throws(() => new PVClient(), TypeError);
   const gw = new PVClient(new URL("ws://gateway/monitor"), { WebSocket: socketClass() });
   assert.equal(gw.url, "ws://gateway/monitor");
@@ -122,7 +122,7 @@ test("names and URLs are checked where the mistake is made", () => {
   gw.close();
 });
 
-test("a page's own gateway is found from its address", async () => {
+test("the default URL is derived from the page's address", async () => {
   const { defaultUrl } = await import("../../pycawamp/web/static/client/environment.js");
   assert.equal(defaultUrl({ protocol: "http:", host: "localhost:8888" }), "ws://localhost:8888/monitor");
   assert.equal(defaultUrl({ protocol: "https:", host: "pvs.example.org" }), "wss://pvs.example.org/monitor");

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Clock, clientFor, collect, socketClass } from "../support/harness.js";
 
-/** A client on a computer that can be put to sleep: then time passes, and no timer runs. */
+/** A client on a computer that can sleep, during which time passes without timers. */
 function sleeper(t) {
   const clock = new Clock();
   const WebSocket = socketClass();
@@ -14,22 +14,22 @@ function sleeper(t) {
   return { clock, now, receive, losses: collect(gw, "close"), fail: (code) => WebSocket.last.fail(code), sleep: (ms) => (slept += ms) };
 }
 
-test("a connection that did not survive a sleep is lost since the last message before it", (t) => {
+test("a connection that was lost during a sleep counts as lost since the last message", (t) => {
   for (const code of [1006, 1001]) {
     const { clock, now, receive, losses, fail, sleep } = sleeper(t);
     clock.advance(5000);
     receive();
-    const heard = now();
+    const received = now();
     sleep(8 * 3600 * 1000);
-    // What the network had kept.
+    // A message that the network had buffered.
     receive();
     receive();
     fail(code);
-    assert.equal(losses[0].staleSince, heard);
+    assert.equal(losses[0].staleSince, received);
   }
 });
 
-test("a connection that survived a sleep is lost when it is lost", (t) => {
+test("a connection that survived a sleep is lost only when it fails", (t) => {
   const { clock, now, receive, losses, fail, sleep } = sleeper(t);
   sleep(60000);
   receive();

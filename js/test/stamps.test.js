@@ -15,8 +15,8 @@ function placed(samples) {
   });
 }
 
-test("a backlog is drawn by its stamps, and said to be late", () => {
-  // 60 s held up, delivered within 3 s.
+test("delayed updates are drawn at their time stamps, with a note", () => {
+  // Delayed by 60 s, delivered within 3 s.
   const backlog = Array.from({ length: 60 }, (_, i) => [i + 1, 60 + i / 20]);
   const places = placed([[0, 0], ...backlog, [64, 64]]);
   assert.deepEqual(places.map(([at]) => at), [0, ...backlog.map(([stamp]) => stamp), 64]);
@@ -24,19 +24,19 @@ test("a backlog is drawn by its stamps, and said to be late", () => {
   assert.equal(places.at(-1)[1], "");
 });
 
-test("a clock that is an hour behind is found out, and its values are drawn as they arrive", () => {
+test("a clock that is an hour behind is detected, and values are drawn when they arrive", () => {
   const samples = Array.from({ length: 30 }, (_, i) => [i - 3600, i]);
   const places = placed(samples);
   assert.deepEqual(places.slice(12).map(([at]) => at), samples.slice(12).map(([, arrival]) => arrival));
   assert.equal(places.at(-1)[1], "The IOC's time is 1 h 0 min behind: values are drawn when they arrive.");
 });
 
-test("a clock that is ahead, or set back, is not believed either", () => {
+test("a clock that is ahead, or was set back, is not used either", () => {
   assert.deepEqual(placed([[0, 0], [300, 1]])[1], [1, "The IOC's time is 4 min 59 s ahead: values are drawn when they arrive."]);
   assert.deepEqual(placed([[0, 0], [1, 1], [-5, 2], [3, 3]]).map(([at]) => at), [0, 1, 2, 3]);
 });
 
-test("a value that has been there for hours is drawn from then on, without a note", () => {
+test("a value that is hours old is drawn at its time stamp, without a note", () => {
   assert.deepEqual(placed([[-7200, 0], [1, 1]]), [[-7200, ""], [1, ""]]);
 });
 
@@ -44,11 +44,11 @@ test("the first value of a connection is drawn at its time stamp", () => {
   for (const stamp of [NOW - 50, NOW + 10]) assert.equal(new Stamps().place(stamp, NOW + 30, NOW, true), stamp);
 });
 
-test("a record that never processed has no time stamps", () => {
+test("a record that has never processed has no time stamp", () => {
   assert.match(placed([[631152000 - NOW, 5]])[0][1], /^The record has no time stamps/);
 });
 
-test("the clock of the computer is off by what two Date headers say", () => {
+test("the offset of the computer's clock is computed from two Date headers", () => {
   const answers = (offset) => [0, 430].map((at) => ({ sent: at, received: at + 20, date: Math.floor((at + 10 + offset) / 1000) * 1000 }));
   for (const offset of [-86400250, -5000, 3333, 7200700]) {
     assert.ok(Math.abs(offsetFrom(answers(offset)) - offset) <= 510, `${offset}: ${offsetFrom(answers(offset))}`);

@@ -6,16 +6,16 @@ test("for await gives the current value, then each new one", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   const pv = clientFor(t, gateway.url).pv("X");
-  const seen = [];
+  const values = [];
   for await (const update of pv) {
-    seen.push(update.value);
+    values.push(update.value);
     if (update.value === 3) break;
     gateway.post("X", update.value + 1);
   }
-  assert.deepEqual(seen, [1, 2, 3]);
+  assert.deepEqual(values, [1, 2, 3]);
 });
 
-test("a slow reader gets the newest and holds no more than its buffer", async (t) => {
+test("a slow reader gets the newest values, of which at most the buffer's size are kept", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 0);
   const pv = clientFor(t, gateway.url).pv("X");
@@ -39,16 +39,16 @@ test("a stream of a second handle does not see the current value twice", async (
   assert.deepEqual([(await reader.next()).value.value, (await reader.next()).value.value], [1, 2]);
 });
 
-test("iteration ends with the handle and fails with its errors", async (t) => {
+test("iteration ends when the handle is closed, and raises its errors", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1).add("secret", 1, { error: "forbidden" });
   const gw = clientFor(t, gateway.url);
   const pv = gw.pv("X");
-  const seen = [];
+  const values = [];
   const reading = (async () => {
-    for await (const update of pv) seen.push(update.value);
+    for await (const update of pv) values.push(update.value);
   })();
-  await until(() => seen.length === 1);
+  await until(() => values.length === 1);
   pv.close();
   await reading;
   assert.deepEqual(await pv.updates().next(), { value: undefined, done: true });

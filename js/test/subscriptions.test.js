@@ -15,7 +15,7 @@ test("a value arrives with its time stamp and units", async (t) => {
   assert.equal(pv.last, update);
 });
 
-test("options go on the wire, defaults do not", async (t) => {
+test("options are sent, except defaults", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1).add("Y", 2);
   const gw = clientFor(t, gateway.url, { batch: false });
@@ -30,7 +30,7 @@ test("options go on the wire, defaults do not", async (t) => {
   ]);
 });
 
-test("metadata, severity and text come when asked for", async (t) => {
+test("metadata, severity and text are sent on request", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1, { severity: "MINOR", status: "HIGH", text: () => "one", meta: { precision: 2 } });
   const pv = clientFor(t, gateway.url).pv("X", { metadata: true, text: true });
@@ -59,7 +59,7 @@ test("handles of one name share a subscription; the last to close ends it", asyn
   assert.deepEqual(gateway.requests.at(-1), { action: "disconnect", pv: "X" });
 });
 
-test("a handle that joins a live subscription is told what is known", async (t) => {
+test("a handle that joins a subscription gets its current state", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 7);
   const gw = clientFor(t, gateway.url);
@@ -71,7 +71,7 @@ test("a handle that joins a live subscription is told what is known", async (t) 
   assert.equal(connects(gateway).length, 1);
 });
 
-test("the strongest options win and weaken again", async (t) => {
+test("options of handles are merged, and again when a handle is closed", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   const gw = clientFor(t, gateway.url);
@@ -89,7 +89,7 @@ test("the strongest options win and weaken again", async (t) => {
   assert.deepEqual(late(), { action: "connect", pv: "X", max_rate: 1 });
 });
 
-test("each handle is thinned to its own rate, ending with the newest", async (t) => {
+test("each handle gets its own rate, and finally the newest value", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 0);
   const gw = clientFor(t, gateway.url);
@@ -114,7 +114,7 @@ test("setOptions changes the request of a live handle", async (t) => {
   assert.throws(() => pv.setOptions({ arrays: "xml" }), RangeError);
 });
 
-test("opened and closed in one turn, a PV is never asked for", async (t) => {
+test("a PV that is opened and closed within a task is not requested", async (t) => {
   const gateway = await gatewayFor(t);
   const gw = clientFor(t, gateway.url, { batch: false });
   await once(gw, "open");
@@ -126,7 +126,7 @@ test("opened and closed in one turn, a PV is never asked for", async (t) => {
   assert.deepEqual(gateway.requests, [{ action: "connect", pv: "Y" }]);
 });
 
-test("many PVs go in lists of at most 16 KB, one list per set of options", async (t) => {
+test("many PVs are sent in lists of at most 16 KB, one list per set of options", async (t) => {
   const gateway = await gatewayFor(t);
   const gw = clientFor(t, gateway.url, { batch: false });
   const names = Array.from({ length: 2000 }, (_, i) => `IOC:SECTION-${i}:Größe`);
@@ -140,7 +140,7 @@ test("many PVs go in lists of at most 16 KB, one list per set of options", async
   assert.equal(gateway.requests.find((request) => request.max_rate === 50).pvs.length, 10);
 });
 
-test("connection changes reach every handle once", async (t) => {
+test("every handle gets connection changes once", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   const pv = clientFor(t, gateway.url).pv("X");
@@ -154,18 +154,18 @@ test("connection changes reach every handle once", async (t) => {
   assert.deepEqual(states, [["connected", true], ["disconnected", false], ["connected", true]]);
 });
 
-test("an error that names a PV goes to its handles, others to the client", async (t) => {
+test("an error with a PV is emitted by its handles, others by the client", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("secret", 1, { error: "forbidden" });
   const gw = clientFor(t, gateway.url);
   const error = await once(gw.pv("secret"), "error");
   assert.deepEqual([error.name, error.code, error.pvname, error.action], ["PVError", "forbidden", "secret", "connect"]);
   const general = once(gw, "error");
-  gateway.say({ msg_type: "error", code: "rate_limited", message: "slow down" });
+  gateway.send({ msg_type: "error", code: "rate_limited", message: "slow down" });
   assert.equal((await general).code, "rate_limited");
 });
 
-test("a handle that joins a refused PV has it asked for again: it may be allowed by now", async (t) => {
+test("a new handle of a refused PV requests it again, since it may be allowed now", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("secret", 1, { error: "forbidden" });
   const gw = clientFor(t, gateway.url);
@@ -178,7 +178,7 @@ test("a handle that joins a refused PV has it asked for again: it may be allowed
   assert.equal(connects(gateway).length, 3);
 });
 
-test("nothing of before a loss is given out as live after it", async (t) => {
+test("values from before a lost connection are not live after it", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   const pv = clientFor(t, gateway.url, { batch: false }).pv("X", { metadata: true });
@@ -187,14 +187,14 @@ test("nothing of before a loss is given out as live after it", async (t) => {
   await once(pv, "connection");
   assert.equal(pv.last.value, 1);
   gateway.records.get("X").value = 50;
-  const known = [];
-  pv.on("connection", () => known.push(pv.last));
+  const values = [];
+  pv.on("connection", () => values.push(pv.last));
   gateway.setConnected("X", true);
   assert.equal((await once(pv, "value")).value, 50);
-  assert.deepEqual(known, [null]);
+  assert.deepEqual(values, [null]);
 });
 
-test("a PV that is closed and opened again at once is as it was, and nothing is asked", async (t) => {
+test("a PV that is closed and immediately opened again keeps its state, without a request", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   const gw = clientFor(t, gateway.url);
@@ -209,7 +209,7 @@ test("a PV that is closed and opened again at once is as it was, and nothing is 
   assert.equal(gateway.requests.filter(({ pv: name }) => name === "X").length, 1);
 });
 
-test("closing one of the handles of a refused PV asks for nothing; errors of other requests are the client's", async (t) => {
+test("closing one of the handles of a refused PV sends nothing; errors of other requests are emitted by the client", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("secret", 1, { error: "forbidden" });
   const gw = clientFor(t, gateway.url);
@@ -218,13 +218,13 @@ test("closing one of the handles of a refused PV asks for nothing; errors of oth
   two.close();
   const errors = collect(one, "error");
   const general = once(gw, "error");
-  gateway.say({ msg_type: "error", code: "rate_limited", message: "slow down", action: "disconnect", pvname: "secret" });
+  gateway.send({ msg_type: "error", code: "rate_limited", message: "slow down", action: "disconnect", pvname: "secret" });
   assert.equal((await general).code, "rate_limited");
   assert.equal(connects(gateway).length, 1);
   assert.deepEqual(errors, []);
 });
 
-test("unsubscribed listeners hear nothing; a throwing one disturbs nobody", async (t) => {
+test("unsubscribed listeners are not called; a listener that throws does not affect others", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", 1);
   t.mock.method(console, "error", () => {});
@@ -234,14 +234,14 @@ test("unsubscribed listeners hear nothing; a throwing one disturbs nobody", asyn
   pv.on("value", () => {
     throw new Error("a page's mistake");
   });
-  const heard = collect(pv, "value");
-  await until(() => heard.length === 1);
+  const values = collect(pv, "value");
+  await until(() => values.length === 1);
   assert.equal(gone.length, 1);
   assert.equal(console.error.mock.callCount(), 1);
   assert.throws(() => pv.on("valu", () => {}), TypeError);
 });
 
-test("NaN comes back as NaN, in scalars and arrays", async (t) => {
+test("NaN is kept, in scalars and arrays", async (t) => {
   const gateway = await gatewayFor(t);
   gateway.add("X", NaN).add("W", [1, null, 3]);
   const gw = clientFor(t, gateway.url);

@@ -8,7 +8,7 @@ import { printf } from "../../pycawamp/web/static/view/printf.js";
 import { exactValue, textOf } from "../../pycawamp/web/static/view/reading.js";
 import { duration, neverProcessed, timeOfDay, zoneName } from "../../pycawamp/web/static/view/time.js";
 
-// What C's printf gives for the same.
+// Results of C's printf.
 const printed = [
   ["%d", 3.9, "3"], ["%d", -3.9, "-3"], ["%5d|", 42, "   42|"], ["%-5d|", 42, "42   |"], ["%05d", -42, "-0042"], ["%+d", 7, "+7"],
   ["%.2f", 3.14159, "3.14"], ["%f", 1, "1.000000"], ["%8.3f", -1.5, "  -1.500"],
@@ -24,14 +24,14 @@ for (const [format, value, expected] of printed) {
   test(`printf ${format} of ${value}`, () => assert.equal(printf(format, value), expected));
 }
 
-test("%s is the text", () => assert.equal(printf("<%6s>", 1, "on"), "<    on>"));
+test("%s formats the text", () => assert.equal(printf("<%6s>", 1, "on"), "<    on>"));
 
-test("a structure is typed as an object", () => {
+test("a structure is entered as an object", () => {
   assert.deepEqual(valueFrom('{"a": {"b": 1}}', { type: "structure", count: 1 }), { a: { b: 1 } });
   for (const bad of ["", "7", "[1]", "null", "{a: 1}"]) assert.throws(() => valueFrom(bad, { type: "structure", count: 1 }), RangeError, bad);
 });
 
-test("an update reads as its text, label, precision or elements", () => {
+test("an update is shown as its text, label, number or elements", () => {
   assert.equal(textOf({ value: 1, text: "on" }), "on");
   assert.equal(textOf({ value: 1 }, { type: "enum", enum_strs: ["off", "on"] }), "on");
   assert.equal(textOf({ value: 7 }, { type: "enum", enum_strs: ["off", "on"] }), "7");
@@ -44,14 +44,14 @@ test("an update reads as its text, label, precision or elements", () => {
   assert.equal(textOf({ value: "<b>" }), "<b>");
 });
 
-test("an alarm that nobody knows is shown as one", () => {
+test("an unknown severity is shown as an alarm", () => {
   assert.equal(alarmOf({ severity: "MAJOR" }).name, "major");
   assert.equal(alarmOf({ severity: "constructor" }).name, "invalid");
   assert.equal(alarmOf({}).name, "ok");
   assert.equal(alarmOf(null).name, "ok");
 });
 
-test("what is typed becomes what the record takes", () => {
+test("typed text is converted to the type of the record", () => {
   assert.equal(valueFrom("1.5", { type: "double" }), 1.5);
   assert.equal(valueFrom(" -0x1F ", { type: "long" }), -31);
   assert.equal(valueFrom("12", { type: "string" }), "12");
@@ -64,7 +64,7 @@ test("what is typed becomes what the record takes", () => {
   for (const text of ["", "  ", "1.5 V", "Infinity"]) assert.throws(() => valueFrom(text, { type: "double" }), RangeError);
 });
 
-test("an integer that a number cannot hold is typed with all digits", () => {
+test("typed integers beyond the range of numbers keep all digits", () => {
   assert.equal(valueFrom("9007199254740993", { type: "int64" }), 9007199254740993n);
   assert.equal(valueFrom("-9223372036854775808", { type: "int64" }), -(2n ** 63n));
   assert.equal(valueFrom("0xFFFFFFFFFFFFFFFF", { type: "uint64" }), 2n ** 64n - 1n);
@@ -75,7 +75,7 @@ test("an integer that a number cannot hold is typed with all digits", () => {
   assert.match(limitWarning(2n ** 60n, { control_limits: [0, 5] }), /above the control limit of 5/);
 });
 
-test("an integer that a number cannot hold is shown with all digits of its text", () => {
+test("integers beyond the range of numbers are shown with all digits of the text", () => {
   const [update, metadata] = [{ value: 2 ** 53, text: "9007199254740993", count: 1 }, { type: "int64" }];
   assert.equal(exactValue(update, metadata), 9007199254740993n);
   assert.equal(exactValue(update, { type: "double" }), 2 ** 53);
@@ -86,7 +86,7 @@ test("an integer that a number cannot hold is shown with all digits of its text"
   assert.deepEqual(shown, ["-9223372036854775807", "-0x7FFFFFFFFFFFFFFF", "-9.2234e18"]);
 });
 
-test("an element in quotes may have separators", () => {
+test("an element in quotes may contain separators", () => {
   const list = (text) => valueFrom(text, { type: "string", count: 5 });
   assert.deepEqual(list('"a b", "c"'), ["a b", "c"]);
   assert.deepEqual(list('a "b, c";"" d'), ["a", "b, c", "", "d"]);
@@ -96,24 +96,24 @@ test("an element in quotes may have separators", () => {
   assert.equal(typedList(["a", "b c"]), 'a, "b c"');
 });
 
-test("an empty array is asked for, and no accident", () => {
+test("an empty array must be entered explicitly", () => {
   for (const type of ["string", "double"]) {
     assert.deepEqual(valueFrom(" [] ", { type, count: 5 }), []);
     for (const text of ["", " , "]) assert.throws(() => valueFrom(text, { type, count: 5 }), /Enter \[\]/);
   }
 });
 
-test("labels are taken as they are, and then without blanks around them", () => {
+test("labels are matched exactly, then without surrounding spaces", () => {
   const metadata = { type: "enum", enum_strs: ["a", " a", "1", ""] };
   assert.deepEqual(["a", " a", "a ", "1", "2"].map((text) => valueFrom(text, metadata)), [0, 1, 0, 2, 2]);
 });
 
-test("a state without a label is its number", () => {
+test("a state without a label is shown as its number", () => {
   const metadata = { type: "enum", enum_strs: ["off", "", "on"] };
   assert.deepEqual([0, 1, 2, 17].map((value) => textOf({ value }, metadata)), ["off", "1", "on", "17"]);
 });
 
-test("values outside the control limits are pointed out", () => {
+test("there is a warning for values outside the control limits", () => {
   const metadata = { control_limits: [0, 10], units: "V" };
   assert.equal(limitWarning(11, metadata), "11 V is above the control limit of 10 V.");
   assert.match(limitWarning(-1, metadata), /below/);
@@ -152,13 +152,13 @@ test("a small number is not shown as zero, whatever its precision", () => {
   assert.equal(textOf({ value: 3, text: "0", count: 1 }), "0");
 });
 
-test("a number is written as was chosen for its row", () => {
+test("a number is shown in the format of its row", () => {
   const written = (value, format) => formattedText({ value, count: 1 }, { type: "double", precision: 1 }, format);
   assert.deepEqual(Object.keys(FORMATS).map((format) => written(255, format)), ["255.0", "2.5500e2", "255", "0xFF", "0b11111111"]);
   assert.deepEqual([written(-16, "hex"), written(1.5, "hex"), written(NaN, "hex"), written(1 / 3, "significant")], ["-0x10", "1.5", "NaN", "0.33333333"]);
 });
 
-test("what an operator types is understood, or refused with what to type", () => {
+test("input is understood, or refused with a hint", () => {
   assert.throws(() => valueFrom("12,5", { type: "double" }), /comma.*12\.5/);
   for (const list of ["1,5 2,5", "1,5; 2", "1 2,5"]) assert.throws(() => valueFrom(list, { type: "double", count: 4 }), /one number or two/, list);
   for (const list of ["1,2,3", "1, 2 3", "1.5 2.5", "-1,-2;3"]) assert.equal(valueFrom(list, { type: "double", count: 4 }).length, list.includes("3") ? 3 : 2, list);
@@ -167,13 +167,13 @@ test("what an operator types is understood, or refused with what to type", () =>
   assert.deepEqual(valueFrom("on, 0", { type: "enum", count: 4, enum_strs: ["off", "on"] }), [1, 0]);
 });
 
-test("an array that would change its length is pointed out", () => {
+test("there is a warning if an array would change its length", () => {
   assert.equal(lengthWarning([1, 2], new Float64Array(3)), "The array has 3 elements now and would have 2.");
   assert.equal(lengthWarning([1, 2, 3], [4, 5, 6]), null);
   assert.equal(lengthWarning(5, 6), null);
 });
 
-test("times are told in UTC when asked for", () => {
+test("times are shown in UTC on request", () => {
   assert.equal(timeOfDay(1e9 + 0.25, true), "01:46:40.250");
   assert.equal(zoneName(1e9, true), "UTC");
 });

@@ -6,7 +6,7 @@ import { inserted, joined, ofSeverity, severitiesIn, timelineOf } from "../../py
 const lists = (timestamps, values, severities = values.map(() => 0)) => ({ pvname: "X", timestamps: Float64Array.from(timestamps), values: Float64Array.from(values), severities: Uint8Array.from(severities) });
 const all = (timeline) => Array.from({ length: timeline.length }, (_, i) => [timeline.time(i), timeline.value(i)]);
 
-test("two timelines are joined at a time: nothing is there twice", () => {
+test("joined timelines have no duplicate samples", () => {
   const older = timelineOf(lists([1, 2, 3, 4], [10, 20, 30, 40]));
   const newer = timelineOf(lists([2.5, 3, 4, 5], [1, 3, 4, 5]));
   const both = joined(older, newer, 3);
@@ -14,10 +14,10 @@ test("two timelines are joined at a time: nothing is there twice", () => {
   assert.deepEqual([0, 2, 2.5, 3, 9].map((time) => both.indexOf(time)), [0, 1, 2, 2, 5]);
 });
 
-test("a part of the past that is known better hides nothing that is before it", () => {
+test("an inserted part does not hide earlier samples", () => {
   const own = new History();
   for (const time of [1, 3, 5, 7, 9]) own.push(time, time);
-  // With the sample that holds where it begins.
+  // With the sample that is the value at its beginning.
   const part = timelineOf(lists([3.5, 4.5, 6, 7], [35, 45, 60, 70]));
   const timeline = inserted(part, 4, own, 8);
   assert.deepEqual(all(timeline), [[1, 1], [3, 3], [3.5, 35], [4.5, 45], [6, 60], [7, 70], [9, 9]]);
@@ -27,14 +27,14 @@ test("a part of the past that is known better hides nothing that is before it", 
   assert.deepEqual(all(inserted(part, -5, own, 8))[0], [3.5, 35]);
 });
 
-test("a timeline is shown by severity", () => {
+test("a timeline is split by severity", () => {
   const timeline = timelineOf(lists([1, 2, 3], [10, 20, 30], [0, 2, 2]));
   assert.deepEqual(all(ofSeverity(timeline, 2)), [[1, NaN], [2, 20], [3, 30]]);
   assert.deepEqual([...severitiesIn(timeline, [0, 1.5])], [0]);
   assert.deepEqual([...severitiesIn(timeline, [2.5, 9])], [2]);
 });
 
-test("an empty history takes what was before, from what held at its start on, but nothing from the future", () => {
+test("an empty history takes earlier samples, including the value at its start, but none from the future", () => {
   const history = new History({ seconds: 100 });
   assert.equal(history.catchUp(lists([-50, 10, 20, 999], [1, 2, 3, 4], [0, 1, 0, 0]), 105), false);
   assert.deepEqual(all(history), [[-50, 1], [10, 2], [20, 3]]);
@@ -42,7 +42,7 @@ test("an empty history takes what was before, from what held at its start on, bu
   assert.equal(history.catchUp(lists([30], [5], [0]), 105), true);
 });
 
-test("what a history takes is bounded, and what is too old goes when it is full", () => {
+test("the samples that a history takes are limited, and old ones are dropped when it is full", () => {
   const history = new History({ seconds: 100, capacity: 64 });
   const times = Array.from({ length: 1000 }, (_, i) => i);
   history.catchUp(lists(times, times), 5000);
@@ -51,7 +51,7 @@ test("what a history takes is bounded, and what is too old goes when it is full"
   assert.equal(history.time(history.length - 1), 999);
 });
 
-test("after a lost connection, a history takes what it missed, and has no gap", () => {
+test("after a lost connection, missed samples replace the gap", () => {
   const history = new History();
   history.push(10, 1);
   history.push(11, 2);
@@ -60,7 +60,7 @@ test("after a lost connection, a history takes what it missed, and has no gap", 
   assert.deepEqual(all(history), [[10, 1], [11, 2], [13, 3], [14, 4]]);
 });
 
-test("what the gateway no longer has stays a gap", () => {
+test("samples that the gateway no longer has remain a gap", () => {
   const history = new History();
   history.push(10, 1);
   history.push(12, NaN);

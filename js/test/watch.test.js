@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Watch } from "../../pycawamp/web/static/console/watch.js";
 import { clientFor, socketClass } from "../support/harness.js";
 
-/** Seconds since 1970, of the IOC and in truth. */
+/** Seconds since 1970, by the IOC's clock, which is right. */
 const NOW = 1.7e9;
 
 /** A row of the table and a page whose clock is wrong; `update(second)` sends the IOC's value of that second. */
@@ -36,7 +36,7 @@ function page(t, offset) {
 
 const times = ({ history }) => Array.from({ length: history.length }, (_, i) => history.time(i) - NOW);
 
-test("a chart that goes on from a row corrects the row's samples when the clock is set right", (t) => {
+test("a chart that continues a row's history corrects its samples when the clock is corrected", (t) => {
   for (const offset of [-300, 3600]) {
     const { row, watch, connect, update, setClock } = page(t, offset);
     connect();
@@ -51,7 +51,7 @@ test("a chart that goes on from a row corrects the row's samples when the clock 
   }
 });
 
-test("a connection that sends the last value again does not make its time believable", (t) => {
+test("the last value, sent again after a connection, does not make its time plausible", (t) => {
   const { row, connect, update, setClock } = page(t, 3600);
   connect();
   for (let second = 1; second <= 30; second++) update(second);
@@ -63,7 +63,7 @@ test("a connection that sends the last value again does not make its time believ
   assert.ok(times(row).every((at) => at <= 33), `${times(row)}`);
 });
 
-test("a chart takes over a history whose times could not be believed yet", (t) => {
+test("a chart continues a history whose times were not plausible yet", (t) => {
   const { row, watch, connect, history, update, setClock } = page(t, -300);
   connect();
   history(-20, -10, -5);

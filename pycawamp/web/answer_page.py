@@ -68,7 +68,7 @@ class Requester:
         """Send messages that have one reply each; fires with the replies."""
         exchange = Exchange(self.clients, self.client, self.quota, encoding)
         request.notifyFinish().addBoth(lambda _: exchange.abort())
-        return exchange.ask(messages)
+        return exchange.request(messages)
 
 
 Answer: TypeAlias = Callable[[Request, Requester], "Reply | Deferred[Reply]"]

@@ -182,7 +182,7 @@ class Api(Resource):
     ) -> None:
         exchange = Exchange(self._clients, client, self._quotas.of(client))
         request.notifyFinish().addErrback(lambda _: exchange.abort())
-        done = exchange.ask(messages).addCallback(put_together)
+        done = exchange.request(messages).addCallback(put_together)
         done.addCallback(self._respond, request, exchange)
         done.addErrback(self._failed)
 

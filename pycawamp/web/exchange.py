@@ -58,7 +58,7 @@ class Exchange:
         # Requests are logged in the access log.
         clients.add(self, logged=False)
 
-    def ask(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
+    def request(self, messages: Sequence[bytes]) -> Deferred[list[Message]]:
         """Send requests that have one reply each; fires with the replies.
 
         It fails with CancelledError if the client disconnects first.

@@ -233,12 +233,12 @@ class RealIOC(IOCTestCase):
         ):
             yield ioc.query(f'dbpf("{self.prefix}{field}","{value}")')
             if writable != self.last:
-                yield self._told(client, writable)
+                yield self._assert_write_access(client, writable)
 
     last: bool | None = None
 
     @inlineCallbacks
-    def _told(self, client: Any, writable: bool) -> Any:
+    def _assert_write_access(self, client: Any, writable: bool) -> Any:
         message = yield client.until(msg_type="metadata")
         while message["write_access"] != writable:
             message = yield client.until(msg_type="metadata")

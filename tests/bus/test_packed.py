@@ -101,7 +101,7 @@ class PackingMachine(RuleBasedStateMachine):
         for each in self.both:
             each.connect(name, Metadata(field_type, 1, "ioc:5064"))
             # There are no units and limits.
-            each.post(name, "go_undescribed", NO_METADATA)
+            each.post(name, "metadata_refused", NO_METADATA)
 
     @rule(name=names)
     def lose(self, name: str) -> None:

@@ -42,7 +42,7 @@ class FileTests(SynchronousTestCase):
         for value in values:
             put_log.write(PutRecord(None, "test", "X", value), "ok")
 
-    def said(self) -> list[str]:
+    def logged(self) -> list[str]:
         """Return the lines of the ordinary log."""
         return [str(formatEvent(event)) for event in self.events]
 
@@ -68,12 +68,12 @@ class FileTests(SynchronousTestCase):
         """A full disk is logged once; each put is in the ordinary log, and counted."""
         put_log = self.put_log("/dev/full")
         self.write(put_log, 1, 2, 3)
-        complaint, *puts = self.said()
+        complaint, *puts = self.logged()
         self.assertIn("/dev/full cannot be written: [Errno 28]", complaint)
         self.assertEqual([fields(line)["new"] for line in puts], [1, 2, 3])
         self.assertEqual(put_log.missing, 3)
         put_log.close()
-        self.assertIn("is missing its last 3 lines", self.said()[-1])
+        self.assertIn("is missing its last 3 lines", self.logged()[-1])
 
     def test_refused(self) -> None:
         """A gateway cannot be created, or does not start, if the put log cannot be written."""

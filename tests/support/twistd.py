@@ -159,7 +159,7 @@ class Twistd:
     def _not_seen(self, what: str) -> Any:
         raise NotSeenError(f"{what} was not found in the output: {self.lines[-20:]}")
 
-    def said(self, line: str, is_error: bool) -> None:
+    def line_received(self, line: str, is_error: bool) -> None:
         """Handle a line of its output."""
         self.lines.append(line)
         self.on_line(line)
@@ -203,10 +203,10 @@ class _Protocol(ProcessProtocol):
     def childDataReceived(self, childFD: int, data: bytes) -> None:
         *lines, self._partial[childFD] = (self._partial[childFD] + data).split(b"\n")
         for line in lines:
-            self._run.said(line.decode(errors="replace"), childFD == 2)
+            self._run.line_received(line.decode(errors="replace"), childFD == 2)
 
     def processEnded(self, reason: Failure) -> None:
         for descriptor, rest in self._partial.items():
             if rest:
-                self._run.said(rest.decode(errors="replace"), descriptor == 2)
+                self._run.line_received(rest.decode(errors="replace"), descriptor == 2)
         self._run.gone(reason.value)

@@ -119,7 +119,9 @@ class HostileTests(MemoryServiceTestCase):
         attacked = yield self.attack("vanish", VANISHING)
         yield self.assert_as_before()
         self.assert_hardly_noticed(calm, attacked)
-        self._log.info("calm {calm}; attacked {hit}", calm=_told(calm), hit=_told(attacked))
+        self._log.info(
+            "calm {calm}; attacked {hit}", calm=_percentiles(calm), hit=_percentiles(attacked)
+        )
 
     @inlineCallbacks
     def test_slowloris(self) -> Any:
@@ -145,7 +147,9 @@ class HostileTests(MemoryServiceTestCase):
         self.assertLess(len(logged), 10)
         yield self.assert_as_before()
         self.assert_hardly_noticed(calm, attacked)
-        self._log.info("calm {calm}; attacked {hit}", calm=_told(calm), hit=_told(attacked))
+        self._log.info(
+            "calm {calm}; attacked {hit}", calm=_percentiles(calm), hit=_percentiles(attacked)
+        )
 
     @inlineCallbacks
     def test_oversized(self) -> Any:
@@ -174,7 +178,7 @@ class HostileTests(MemoryServiceTestCase):
         yield self.assert_as_before()
 
 
-def _told(seconds: list[float]) -> str:
+def _percentiles(seconds: list[float]) -> str:
     low, *_, high = statistics.quantiles(seconds, n=20)
     middle = statistics.median(seconds)
     return f"{1000 * low:.2f} / {1000 * middle:.2f} / {1000 * high:.2f} ms (p5/p50/p95)"

@@ -21,11 +21,11 @@ from tests.support.timing import allowed
 T = TypeVar("T")
 
 PUT = """
-const [protocols, told] = arguments;
+const [protocols, callback] = arguments;
 const socket = new WebSocket(location.origin.replace("http", "ws") + "/monitor", protocols);
 socket.onopen = () => socket.send('{"action":"put","pv":"X","value":2}');
-socket.onmessage = (event) => told(JSON.parse(event.data).code ?? "ok:" + socket.protocol);
-socket.onclose = () => told("closed");
+socket.onmessage = (event) => callback(JSON.parse(event.data).code ?? "ok:" + socket.protocol);
+socket.onclose = () => callback("closed");
 """
 """Opens a WebSocket and puts; returns the outcome."""
 

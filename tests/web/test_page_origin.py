@@ -26,12 +26,12 @@ from tests.support.timing import allowed
 HAG = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,READ) {HAG(room)} }\n"
 HAG_PUT = "HAG(room) {127.0.0.1}\nASG(DEFAULT) { RULE(1,WRITE) {HAG(room)} }\n"
 DENY_FROM = "EVALUATION ORDER ALLOW, DENY\n.* ALLOW\n.* DENY FROM 192.0.2.7\n"
-SAID = """
-const [address, action, told] = arguments;
+REPLY_CODE = """
+const [address, action, callback] = arguments;
 const socket = new WebSocket(address);
 socket.onopen = () => socket.send(JSON.stringify({ action, pv: "X", value: 2 }));
-socket.onmessage = (event) => told(JSON.parse(event.data).code ?? "ok");
-socket.onclose = () => told("closed");
+socket.onmessage = (event) => callback(JSON.parse(event.data).code ?? "ok");
+socket.onclose = () => callback("closed");
 """
 """Opens a WebSocket and sends a request; returns the outcome."""
 
@@ -294,17 +294,17 @@ class BrowserTests(MemoryServiceTestCase):
             browser = Browser(hosts=hosts, timeout=allowed(15), flags=FEW_PROCESSES)
             self.addCleanup(browser.quit)
 
-            def said(page: str, gateway: str, action: str) -> Any:
+            def reply_code(page: str, gateway: str, action: str) -> Any:
                 browser.open(f"http://{page}/none")
                 address = f"ws://{gateway}/monitor"
-                return browser.driver.execute_async_script(SAID, address, action)
+                return browser.driver.execute_async_script(REPLY_CODE, address, action)
 
             own = f"127.0.0.1:{mine}"
-            self.assertEqual(said(own, own, "put"), "ok")
+            self.assertEqual(reply_code(own, own, "put"), "ok")
             for action in ("connect", "put"):
-                self.assertEqual(said("evil.example", own, action), "closed")
-                self.assertEqual(said("evil.example", "gateway.rebound", action), "closed")
-            self.assertEqual(said("gateway.rebound", "gateway.rebound", "put"), "closed")
+                self.assertEqual(reply_code("evil.example", own, action), "closed")
+                self.assertEqual(reply_code("evil.example", "gateway.rebound", action), "closed")
+            self.assertEqual(reply_code("gateway.rebound", "gateway.rebound", "put"), "closed")
             browser.open("http://gateway.rebound/")
             self.assertIn("--allow-host", browser.text("body"))
 

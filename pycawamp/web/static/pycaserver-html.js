@@ -4,7 +4,7 @@
  *     <script type="module" src="/static/pycaserver-html.js"></script>
  *     <span data-pv="demo:sine" data-format="%.2f" data-units></span>
  *
- * A page that another server serves names its gateway:
+ * A page of another server specifies its gateway:
  * `<meta name="pycaserver" content="ws://gateway:8888/monitor">`.
  *
  * @module pycaserver/html

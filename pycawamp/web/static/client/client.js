@@ -43,7 +43,7 @@ export class PVClient {
   /**
    * Connects immediately, and again whenever the connection is lost, until `close`.
    *
-   * @param {string | URL | ClientOptions} [url] `ws://host:8888/monitor`; in a page that the gateway serves, leave it out
+   * @param {string | URL | ClientOptions} [url] `ws://host:8888/monitor`; optional in pages that the gateway serves
    * @param {ClientOptions} [options]
    */
   constructor(url, options) {

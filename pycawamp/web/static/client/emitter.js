@@ -1,13 +1,13 @@
 /**
  * Events by name. An exception of a listener is reported, and does not affect the others.
- * @template {object} Events what listeners get, by event
+ * @template {object} Events the payloads, by event
  */
 export class Emitter {
   /** @type {Map<keyof Events, Set<{listener: (payload: any) => void}>>} */
   #listeners = new Map();
   #events;
 
-  /** @param {(keyof Events & string)[]} events the names that exist; asking for another is a programmer's mistake */
+  /** @param {(keyof Events & string)[]} events the valid names; others are programming errors */
   constructor(events) {
     this.#events = events;
   }

@@ -1,5 +1,5 @@
 /**
- * What the client needs from its environment. Each part can be replaced by an option, such as the
+ * The parts of the environment that the client uses. Each can be replaced by an option, such as the
  * clock in tests, and WebSocket in Node.
  *
  * @typedef {Required<Pick<import("./types.js").ClientOptions, "WebSocket" | "setTimeout" | "clearTimeout" | "now" | "random">>} Environment

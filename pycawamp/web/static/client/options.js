@@ -11,8 +11,8 @@ const INT64 = ["number", "string"];
 const MAX_RATE = 1000;
 /** Maximum seconds of history that a subscription begins with. */
 const DAY = 86400;
-const LEAST_POINTS = 12;
-const MOST_POINTS = 8192;
+const MIN_POINTS = 12;
+const MAX_POINTS = 8192;
 
 /**
  * @typedef {import("./types.js").PVOptions} PVOptions
@@ -26,11 +26,11 @@ const MOST_POINTS = 8192;
  * @returns {CheckedOptions}
  */
 export function checked(options = {}) {
-  const { metadata = false, text = false, maxRate = Infinity, arrays = "json", history = 0, points = MOST_POINTS } = options;
+  const { metadata = false, text = false, maxRate = Infinity, arrays = "json", history = 0, points = MAX_POINTS } = options;
   const { alarmMessage = false, int64 = "number", attributes = false, image = null } = options;
   if (!(maxRate > 0)) throw new RangeError("maxRate must be updates per second, above 0");
   if (!(history >= 0 && history <= DAY)) throw new RangeError(`history must be seconds, at most ${DAY}`);
-  if (!(Number.isInteger(points) && points >= LEAST_POINTS && points <= MOST_POINTS)) throw new RangeError(`points must be a whole number from ${LEAST_POINTS} to ${MOST_POINTS}`);
+  if (!(Number.isInteger(points) && points >= MIN_POINTS && points <= MAX_POINTS)) throw new RangeError(`points must be a whole number from ${MIN_POINTS} to ${MAX_POINTS}`);
   if (!ARRAYS.includes(arrays)) throw new RangeError(`arrays must be one of ${ARRAYS.join(", ")}`);
   if (!INT64.includes(int64)) throw new RangeError(`int64 is one of ${INT64.join(", ")}`);
   return Object.freeze({
@@ -66,7 +66,7 @@ export function strongest(list) {
     maxRate: Math.max(...list.map((options) => options.maxRate)),
     arrays: ARRAYS[Math.max(...list.map((options) => ARRAYS.indexOf(options.arrays)))],
     history: Math.max(...list.map((options) => options.history)),
-    points: Math.max(...list.filter((options) => options.history > 0).map((options) => options.points), LEAST_POINTS),
+    points: Math.max(...list.filter((options) => options.history > 0).map((options) => options.points), MIN_POINTS),
     alarmMessage: list.some((options) => options.alarmMessage),
     int64: isLong ? "string" : "number",
     attributes: list.some((options) => options.attributes),
@@ -98,7 +98,7 @@ export function onWire({ metadata, text, maxRate, arrays, history, points, alarm
     ...(text && { text }),
     ...(maxRate !== Infinity && { max_rate: Math.min(maxRate, MAX_RATE) }),
     ...(arrays !== "json" && { arrays }),
-    ...(history > 0 && { history, ...(points < MOST_POINTS && { points }) }),
+    ...(history > 0 && { history, ...(points < MAX_POINTS && { points }) }),
     ...(alarmMessage && { alarm_message: true }),
     ...(int64 !== "number" && { int64 }),
     ...(attributes && { attributes }),

@@ -86,7 +86,7 @@ export class PV {
 
   /**
    * `"value"` gets each update, `"connection"` `{pvname, state, connected, reason}`, `"metadata"`
-   * the metadata, `"history"` what came before the first value, `"error"` a PVError.
+   * the metadata, `"history"` the samples before the first value, `"error"` a PVError.
    *
    * @template {keyof import("./types.js").PVEvents} E
    * @param {E} event
@@ -140,8 +140,8 @@ export class PV {
 
   /**
    * Reads the history: what the gateway keeps, and what its archiver has.
-   * @param {{from: number, to?: number, points?: number, timeout?: number}} range from and to: seconds since 1970; points: the most
-   *   samples, of which the lowest and highest of each part are kept; timeout in seconds
+   * @param {{from: number, to?: number, points?: number, timeout?: number}} range from and to: seconds since 1970; points: maximum number
+   *   of samples (if there are more, the lowest and highest of each interval are kept); timeout in seconds
    * @returns {Promise<import("./types.js").History>}
    */
   async history(range) {
@@ -151,7 +151,7 @@ export class PV {
 
   /**
    * Returns updates as an async iterator, from the current one on; it ends when the handle is closed.
-   * @param {{buffer?: number}} [options] how many a slow reader may be behind; older ones are dropped
+   * @param {{buffer?: number}} [options] maximum number of updates that are kept for a slow reader; older ones are dropped
    * @returns {AsyncIterableIterator<import("./types.js").Update>}
    */
   updates({ buffer = 1 } = {}) {

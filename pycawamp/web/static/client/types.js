@@ -23,17 +23,17 @@
  * @property {string} [units] present when the record has a unit
  * @property {Severity} [severity] with `metadata: true`
  * @property {string} [status] with `metadata: true`: `HIGH`, `LOLO`, `UDF` …
- * @property {string} [text] with `text: true`: the value as a person reads it
- * @property {readonly number[]} [shape] of arrays that travelled as base64 or binary: all dimensions, rows first
- * @property {string} [dtype] of such an array, if it is of a type that the client does not know: its value are the bytes
- * @property {string} [codec] of a compressed picture, such as `jpeg`: its value are the bytes
+ * @property {string} [text] with `text: true`: the value as text for users
+ * @property {readonly number[]} [shape] of arrays that were sent as base64 or binary: all dimensions, rows first
+ * @property {string} [dtype] of such an array, if the client does not support its type: the value is its bytes
+ * @property {string} [codec] of a compressed picture, such as `jpeg`: the value is its bytes
  * @property {readonly number[]} [image_shape] of a compressed picture: rows, columns, and colours if there are any
  * @property {string} [alarm_message] with `alarmMessage: true`: the alarm's message, if it is not just the name of the status
  * @property {{readonly [name: string]: any}} [attributes] of a picture, with `attributes: true`
  */
 
 /**
- * Null: no limit on that side. Records without limits have both at zero.
+ * Null: no limit on that side. Both are zero if the record has no limits.
  *
  * @typedef {readonly [low: number | null, high: number | null]} Limits
  */
@@ -53,8 +53,8 @@
  * @property {Limits} [alarm_limits]
  * @property {Limits} [warning_limits]
  * @property {boolean} [read_access]
- * @property {boolean | null} [write_access] null: not known before a write is tried
- * @property {string} [description] of PVs of pvAccess
+ * @property {boolean | null} [write_access] null: unknown until a write is tried
+ * @property {string} [description] of pvAccess PVs
  * @property {string} [form] how to show its numbers, such as `Hex`
  * @property {string} [host] the IOC, as `host:port`
  */
@@ -84,21 +84,21 @@
 /**
  * @typedef {object} PVOptions
  * @property {boolean} [metadata] follow metadata; severity and status in every update
- * @property {boolean} [text] `text` in every update: the value as a person reads it
- * @property {number} [maxRate] updates per second at most, the newest wins; none: every update
- * @property {number} [history] seconds before now that come first, in one `history` event, if the gateway keeps them
- * @property {number} [points] samples of that event, at most (default 8192)
- * @property {"json" | "base64" | "binary"} [arrays] how arrays travel; the latter two arrive as typed arrays
+ * @property {boolean} [text] `text` in every update: the value as text for users
+ * @property {number} [maxRate] maximum updates per second, of which the newest is sent; none: every update
+ * @property {number} [history] seconds before now, whose samples are delivered first in one `history` event, if the gateway keeps them
+ * @property {number} [points] maximum number of samples of that event (default 8192)
+ * @property {"json" | "base64" | "binary"} [arrays] the encoding of arrays; the latter two become typed arrays
  * @property {boolean} [alarmMessage] `alarm_message` in updates, where the alarm has one
  * @property {"number" | "string"} [int64] integers of 64 bits as the nearest number, or as a string with all digits
  * @property {boolean} [attributes] `attributes` in updates of pictures
- * @property {ImageForm | null} [image] have the gateway send pictures as JPEG
+ * @property {ImageForm | null} [image] request pictures as JPEG
  */
 
 /**
  * @typedef {object} ImageForm
  * @property {number} jpeg quality, 1 to 100
- * @property {number} [max] pixels of a row or a column at most, 16 to 10000
+ * @property {number} [max] maximum pixels of a row or a column, 16 to 10000
  */
 
 /**
@@ -135,7 +135,7 @@
  */
 
 /**
- * What the client uses of a WebSocket: the browser's and the `ws` package's both fit.
+ * The part of a WebSocket that the client uses. Those of browsers and of the `ws` package conform to it.
  *
  * @typedef {object} Socket
  * @property {any} binaryType

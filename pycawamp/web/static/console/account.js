@@ -1,4 +1,4 @@
-/** The user as known to the gateway, and what they may write. */
+/** The user that the gateway has authenticated, and what they may write. */
 import { el, setText } from "./dom.js";
 
 const WRITERS = {
@@ -11,7 +11,7 @@ const WRITERS = {
 export class Account {
   /** @type {string | null} */
   user = null;
-  /** Whether the gateway takes passwords. */
+  /** Whether the gateway has a login. */
   #takesLogins = false;
   #writers = "nobody";
   #button;
@@ -30,7 +30,7 @@ export class Account {
     return this.user === null && this.#takesLogins && this.#writers !== "nobody";
   }
 
-  /** @param {{user: string | null, login: boolean, writers: string}} told by the gateway */
+  /** @param {{user: string | null, login: boolean, writers: string}} report from the gateway */
   learn({ user, login, writers }) {
     this.user = user;
     this.#takesLogins = login;
@@ -44,7 +44,7 @@ export class Account {
   paint() {
     if (this.#panel.hidden) return;
     const who = this.user === null ? "You are not logged in." : `You are logged in as ${this.user}.`;
-    this.#panel.querySelector(".told")?.replaceChildren(
+    this.#panel.querySelector(".access")?.replaceChildren(
       el("p", {}, who), el("p", {}, WRITERS[this.#writers] ?? ""), el("p", {}, this.#counted()),
       el("p", { class: "line" }, ...this.#links()));
   }
@@ -80,7 +80,7 @@ export class LoginHint {
   }
 }
 
-/** Back from the login, the page shows the same list. */
+/** After the login, the browser returns to the same list. */
 function loginLink() {
   const go = ({ target }) => (target.href = `login${location.search}${location.hash}`);
   return el("a", { href: "login", on: { click: go } }, "Log in");

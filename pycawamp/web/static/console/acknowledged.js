@@ -2,14 +2,14 @@
 import { rank } from "./condition.js";
 
 const KEY = "pycaserver-acknowledged";
-/** PVs that are kept; the oldest are forgotten. */
-const MOST = 2000;
+/** Maximum number of PVs. The oldest are removed. */
+const MAX_ENTRIES = 2000;
 
 export class Acknowledged {
   /** @type {Map<string, string>} levels by the names of PVs */
   #levels = new Map();
 
-  /** @param {() => void} changed in another window */
+  /** @param {() => void} changed called when another window changed the alarms */
   constructor(changed) {
     this.#levels = stored();
     window.addEventListener("storage", ({ key }) => {
@@ -31,13 +31,13 @@ export class Acknowledged {
       this.#levels.set(name, level);
     }
     for (const name of this.#levels.keys()) {
-      if (this.#levels.size <= MOST) break;
+      if (this.#levels.size <= MAX_ENTRIES) break;
       this.#levels.delete(name);
     }
     this.#store();
   }
 
-  /** A PV is ok: its next alarm is a new one. */
+  /** Removes a PV that is ok, since its next alarm is a new one. */
   drop(name) {
     if (this.#levels.delete(name)) this.#store();
   }
@@ -46,7 +46,7 @@ export class Acknowledged {
     try {
       localStorage.setItem(KEY, JSON.stringify([...this.#levels]));
     } catch {
-      // Without storage, it is kept until the page is closed.
+      // Without storage, acknowledgements last until the page is closed.
     }
   }
 }

@@ -1,21 +1,21 @@
-/** The layout in the page's address: a bookmark or a shared link brings back the same page. */
+/** The layout in the page's address, so that bookmarks and shared links open the same page. */
 import { FORMATS } from "../view/format.js";
-import { isWidth, layout, MOST, PLAIN, shown, viewOf } from "./layout.js";
+import { isWidth, layout, LIMITS, PLAIN, shown, viewOf } from "./layout.js";
 import { namesIn, typedName } from "./names.js";
 
-/** Servers bound the length of a request's first line; longer lists go behind the `#`. */
+/** Servers limit the length of request lines; longer lists are put after the `#`. */
 const QUERY_LIMIT = 8000;
 const FLAGS = ["compact", "wall", "descriptions", "worst"];
-/** Before the name of a format: the PVs that have it. */
+/** Prefix of the parameters that list the PVs with a format. */
 const FORMAT = "format.";
-/** Before the width of pictures: the arrays that have it. */
+/** Prefix of the parameters that list the arrays shown as pictures with a width. */
 const WIDTH = "width.";
 
 /**
- * A plus is a plus, as in a name, and not a blank, as in forms.
+ * Parses an address. A plus sign is not decoded as a space, since PV names may contain it.
  *
- * @returns {{layout: import("./layout.js").Layout, server: string | null}} `server`: the name of
- *   a layout of the gateway's that is to be shown instead
+ * @returns {{layout: import("./layout.js").Layout, server: string | null}} `server`: the name of the
+ *   gateway's layout that is to be shown instead
  */
 export function readAddress({ search, hash } = globalThis.location) {
   const [query, fragment] = [search, hash].map((part) => new URLSearchParams(part.slice(1).replaceAll("+", "%2B")));
@@ -23,7 +23,7 @@ export function readAddress({ search, hash } = globalThis.location) {
   const flags = Object.fromEntries(FLAGS.map((key) => [key, query.get(key) === "1"]));
   return {
     layout: layout({
-      name: (query.get("name") ?? "").slice(0, MOST.name),
+      name: (query.get("name") ?? "").slice(0, LIMITS.name),
       items: itemsIn(pairs),
       rate: query.get("rate"),
       charts: query.getAll("chart").map(namesIn),
@@ -66,13 +66,13 @@ function itemsIn(pairs) {
   const seen = new Set();
   const items = [];
   for (const [key, text] of pairs) {
-    if (key === "heading") items.push({ heading: text.slice(0, MOST.heading) });
+    if (key === "heading") items.push({ heading: text.slice(0, LIMITS.heading) });
     for (const pv of key === "pv" ? namesIn(text) : []) {
       if (!seen.has(pv)) items.push(shown(pv, formats.get(pv), widths.get(pv)));
       seen.add(pv);
     }
   }
-  return items.slice(0, MOST.items);
+  return items.slice(0, LIMITS.items);
 }
 
 /** The values of parameters with a prefix, by the names of PVs. */

@@ -5,7 +5,7 @@ import { el, setText } from "./dom.js";
 import { csvOfChanges, download, fileName } from "./export.js";
 
 /** Maximum rows of each table, so that the page stays responsive. */
-const MOST_SHOWN = 200;
+const MAX_SHOWN = 200;
 
 export class AlarmPanel {
   #panel;
@@ -61,11 +61,11 @@ export class AlarmPanel {
     this.#none.hidden = active.length > 0;
     this.#table.hidden = active.length === 0;
     this.#all.disabled = !active.some((state) => this.isNew(state));
-    this.#more.hidden = active.length <= MOST_SHOWN;
-    setText(this.#more, `and ${active.length - MOST_SHOWN} more`);
-    fill(this.#rows, active.slice(0, MOST_SHOWN).map((state) => ({ key: state.watch, cells: this.#alarm(state) })));
+    this.#more.hidden = active.length <= MAX_SHOWN;
+    setText(this.#more, `and ${active.length - MAX_SHOWN} more`);
+    fill(this.#rows, active.slice(0, MAX_SHOWN).map((state) => ({ key: state.watch, cells: this.#alarm(state) })));
     setText(this.#summary, `Log of changes (${this.#alarms.changes.length})`);
-    if (this.#details.open) fill(this.#log, this.#alarms.changes.slice(-MOST_SHOWN).reverse().map((change) => ({ key: change, cells: this.#change(change) })));
+    if (this.#details.open) fill(this.#log, this.#alarms.changes.slice(-MAX_SHOWN).reverse().map((change) => ({ key: change, cells: this.#change(change) })));
   }
 
   /** @returns {Cell[]} */
@@ -117,18 +117,18 @@ function table(label, names, body) {
   return el("table", { "aria-label": label }, el("thead", {}, head), body);
 }
 
-/** @type {WeakMap<Element, object>} what a row is of */
+/** @type {WeakMap<Element, object>} the keys of rows */
 const keys = new WeakMap();
 
 /**
- * Writes rows into a body. A row that is there already stays the same element, and keeps the focus.
+ * Writes rows into a table body. Existing rows keep their elements, and so the focus.
  * @param {HTMLElement} body
  * @param {{key: object, cells: Cell[]}[]} rows
  */
 function fill(body, rows) {
   const there = new Map(Array.from(body.children, (line) => [keys.get(line), line]));
-  const wanted = new Set(rows.map(({ key }) => key));
-  for (const [key, line] of there) if (!wanted.has(key)) line.remove();
+  const present = new Set(rows.map(({ key }) => key));
+  for (const [key, line] of there) if (!present.has(key)) line.remove();
   rows.forEach(({ key, cells }, i) => {
     const line = there.get(key) ?? el("tr");
     keys.set(line, key);

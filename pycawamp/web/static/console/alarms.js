@@ -3,18 +3,18 @@ import { formattedText } from "../view/format.js";
 import { neverProcessed } from "../view/time.js";
 import { conditionOf, rank } from "./condition.js";
 
-/** Changes that are kept. */
-const MOST_CHANGES = 1000;
-/** Of a value in the log and in the list. */
-const MOST_CHARACTERS = 80;
+/** Number of changes that are kept; the log has up to twice as many. */
+const MAX_CHANGES = 1000;
+/** Maximum length of a value in the log and in the list. */
+const MAX_CHARACTERS = 80;
 
 /**
  * @typedef {object} State
  * @property {import("./watch.js").Watch} watch
  * @property {import("./condition.js").Condition} condition
  * @property {number} since seconds since 1970
- * @property {boolean} isOlder whether it may have begun before `since`: nobody saw it begin
- * @property {string | undefined} severity of the update that it comes from, to compare quickly
+ * @property {boolean} isOlder whether it may have begun before `since`, while the page did not receive updates
+ * @property {string | undefined} severity of the update, for quick comparison
  * @property {string | undefined} status
  *
  * @typedef {object} Change
@@ -35,27 +35,27 @@ export class Alarms {
   /**
    * @param {() => number} now seconds since 1970
    * @param {(name: string, condition: import("./condition.js").Condition, before: string) => void} changed
-   *   the condition of a PV is another one; `before` is the level that it had
+   *   the condition of a PV has changed; `before` is its previous level
    */
   constructor(now, changed) {
     this.#now = now;
     this.#changed = changed;
   }
 
-  /** @returns {State[]} of the PVs that are not ok, the worst first, then the newest */
+  /** @returns {State[]} states of the PVs that are not ok: the worst first, then the newest */
   get active() {
     const found = [...this.#states.values()].filter(({ condition }) => condition.level !== "ok");
     return found.sort((a, b) => rank(b.condition.level) - rank(a.condition.level) || b.since - a.since);
   }
 
-  /** How many PVs are not ok. */
+  /** The number of PVs that are not ok. */
   get count() {
     let count = 0;
     for (const { condition } of this.#states.values()) count += Number(condition.level !== "ok");
     return count;
   }
 
-  /** @returns {State | undefined} one of the PVs that are worst, if one is not ok */
+  /** @returns {State | undefined} the state of a PV with the worst alarm, if there is an alarm */
   get worst() {
     let worst;
     for (const state of this.#states.values()) if (rank(state.condition.level) > rank(worst?.condition.level ?? "ok")) worst = state;
@@ -75,7 +75,7 @@ export class Alarms {
     if (state && pv.connected && last && state.severity === last.severity && state.status === last.status) return;
     const condition = conditionOf(watch);
     if (!condition || condition.text === state?.condition.text) return;
-    // It is unknown since when the first value of a connection has been in this state.
+    // For the first value of a connection, it is unknown when this state began.
     const isOlder = pv.connected && (!state || state.condition.level === "disconnected");
     const since = pv.connected && !neverProcessed(last.timestamp) ? last.timestamp : this.#now();
     this.#states.set(name, {
@@ -93,7 +93,7 @@ export class Alarms {
 
   #log(change) {
     this.changes.push(change);
-    if (this.changes.length > 2 * MOST_CHANGES) this.changes.splice(0, this.changes.length - MOST_CHANGES);
+    if (this.changes.length > 2 * MAX_CHANGES) this.changes.splice(0, this.changes.length - MAX_CHANGES);
   }
 }
 
@@ -103,5 +103,5 @@ export function shownValue({ pv, metadata, format }) {
 }
 
 function clipped(text) {
-  return text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+  return text.length > MAX_CHARACTERS ? `${text.slice(0, MAX_CHARACTERS)}…` : text;
 }

@@ -6,7 +6,7 @@ export class Announcer {
     this.#region = region;
   }
 
-  say(text) {
+  announce(text) {
     // A changed node is announced again, even with the same text.
     this.#region.replaceChildren(text);
   }

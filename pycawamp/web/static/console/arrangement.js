@@ -2,7 +2,7 @@
 import { rank } from "./condition.js";
 import { Heading } from "./heading.js";
 
-/** For this time (ms) after the pointer was over the table, rows are not moved, so that no other row is clicked. */
+/** Rows are not moved until this time (ms) after the pointer was over the table, so that no wrong row is clicked. */
 const STILL = 3000;
 
 export class Arrangement {
@@ -46,7 +46,7 @@ export class Arrangement {
   }
 
   #filter() {
-    const wanted = this.#wanted();
+    const isListed = this.#rule();
     let hidden = 0;
     let heading = null;
     let isFilled = true;
@@ -57,8 +57,8 @@ export class Arrangement {
         isFilled = this.#view.show === "all";
         continue;
       }
-      // Rows in use stay where they are.
-      const isShown = wanted(entry.watch.name) || entry.element.contains(document.activeElement);
+      // Rows in use remain visible.
+      const isShown = isListed(entry.watch.name) || entry.element.contains(document.activeElement);
       entry.element.hidden = !isShown;
       isFilled ||= isShown;
       hidden += Number(!isShown);
@@ -67,17 +67,17 @@ export class Arrangement {
     this.#note(hidden);
   }
 
-  /** @returns {(name: string) => boolean} */
-  #wanted() {
+  /** @returns {(name: string) => boolean} whether the view shows a PV */
+  #rule() {
     const { show } = this.#view;
     if (show === "all") return () => true;
-    const least = show === "severe" ? rank("major") : 1;
-    const active = this.#alarms.active.filter((state) => rank(state.condition.level) >= least && (show !== "new" || this.#isNew(state)));
+    const minimum = show === "severe" ? rank("major") : 1;
+    const active = this.#alarms.active.filter((state) => rank(state.condition.level) >= minimum && (show !== "new" || this.#isNew(state)));
     const names = new Set(active.map(({ watch }) => watch.name));
     return (name) => names.has(name);
   }
 
-  /** Sorts the rows of each group; of those that are equally bad, as listed. */
+  /** Sorts the rows of each group; equally severe ones remain in the order of the list. */
   #sort() {
     /** @type {any[][]} */
     const groups = [[]];
@@ -86,8 +86,8 @@ export class Arrangement {
       groups[groups.length - 1].push(entry);
     }
     const level = (entry) => (entry instanceof Heading ? Infinity : rank(this.#alarms.level(entry.watch.name)));
-    const wanted = groups.flatMap((group) => group.sort((a, b) => level(b) - level(a)));
-    wanted.forEach(({ element }, i) => {
+    const sorted = groups.flatMap((group) => group.sort((a, b) => level(b) - level(a)));
+    sorted.forEach(({ element }, i) => {
       const there = this.#body.children[i];
       if (there !== element) this.#body.insertBefore(element, there ?? null);
     });

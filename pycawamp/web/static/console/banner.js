@@ -23,7 +23,7 @@ export class Banner {
     gateway.on("open", ({ reconnected }) => this.#opened(reconnected));
     gateway.on("close", () => this.#announce("The gateway is unreachable. The displayed values are stale."));
     gateway.on("reconnecting", () => this.paint());
-    gateway.on("error", (error) => announcer.say(`Error from the gateway: ${error.message}`));
+    gateway.on("error", (error) => announcer.announce(`Error from the gateway: ${error.message}`));
   }
 
   /** Once a second, and when something changed. */
@@ -37,7 +37,7 @@ export class Banner {
 
   #opened(reconnected) {
     this.#everOpen = true;
-    if (reconnected) this.#announcer.say("Reconnected to the gateway.");
+    if (reconnected) this.#announcer.announce("Reconnected to the gateway.");
     this.paint();
   }
 
@@ -67,9 +67,9 @@ export class Banner {
     return timeOfDay(seconds, this.#clock.utc).slice(0, 8);
   }
 
-  /** Announced once, not with every second of the countdown. */
+  /** Announces a text once, not with every second of the countdown. */
   #announce(text) {
-    this.#announcer.say(text);
+    this.#announcer.announce(text);
     this.paint();
   }
 }

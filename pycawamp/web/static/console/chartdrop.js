@@ -17,7 +17,7 @@ export class ChartDrop {
     this.#table = table;
     this.#charts = charts;
     this.#zone = zone;
-    // Before those who move the row within the table.
+    // Before the listeners that move the row within the table.
     const on = (event, react) => body.addEventListener(event, react, { capture: true });
     on("pointerdown", (event) => this.#start(event));
     on("pointermove", (event) => this.#move(event));
@@ -38,7 +38,7 @@ export class ChartDrop {
     const over = this.#targetOf(event);
     this.#zone.classList.toggle("over", over === "new");
     for (const element of document.querySelectorAll(".multi")) element.classList.toggle("over", over !== "new" && over?.element === element);
-    // It stays where it is in the table.
+    // The row keeps its position in the table.
     if (over) event.preventDefault();
   }
 
@@ -48,7 +48,7 @@ export class ChartDrop {
     const over = this.#targetOf(event);
     this.#stop();
     if (!over) return;
-    // On its way it may have passed others.
+    // While it was dragged, it may have been moved past other rows.
     for (let by = place - this.#table.listed.indexOf(row); by !== 0; by -= Math.sign(by)) this.#table.move(row, Math.sign(by));
     this.#charts.add(row.watch.name, over);
   }
@@ -60,7 +60,7 @@ export class ChartDrop {
     for (const element of document.querySelectorAll(".multi.over")) element.classList.remove("over");
   }
 
-  /** The pointer is captured by the handle: what it is over has to be looked up. */
+  /** Finds the chart under the pointer, since the handle captures pointer events. */
   #targetOf({ clientX, clientY }) {
     const node = document.elementFromPoint(clientX, clientY);
     if (!node) return null;

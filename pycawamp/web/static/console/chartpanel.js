@@ -3,25 +3,25 @@ import { Chart } from "../plot/chart.js";
 import { stripTrace, timeAxis, waveSeries, waveTrace } from "../plot/series.js";
 import { timelineOf } from "../plot/views.js";
 import { el, setClass, setText } from "./dom.js";
-import { download, fileName } from "./export.js";
+import { csvOfHistories, csvOfLists, download, fileName } from "./export.js";
 import { stripTraceOf, titleOf, waveTraceOf } from "./figure.js";
 import { statusOf } from "./status.js";
 import { valueText } from "./valuetext.js";
 import { Watch } from "./watch.js";
 
-/** PVs of a chart at most. */
-const MOST = 24;
+/** Maximum number of PVs in a chart. */
+const MAX_PVS = 24;
 /** The kinds of values that make a trace. */
 export const CHARTED = ["number", "array"];
 const COLOURS = 8;
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"], [3600, "1 h"], [86400, "1 d"], [604800, "1 w"]];
 const AXES = { one: "One axis", units: "Axis per unit", own: "Axis per PV" };
 const HELP = "Zoom: wheel, + and −, or drag. Scroll: Shift-drag or arrow keys. Reset: double-click or 0.";
-/** How what was pinned is drawn: it is the same PV, at another time. */
+/** The style of pinned traces, which show the same PVs at an earlier time. */
 const PINNED = [2, 3];
 
 export class ChartPanel {
-  /** When it was painted, in milliseconds of the page. */
+  /** When it was last painted, in milliseconds since the page was opened. */
   painted = -Infinity;
   #context;
   /** @type {{watch: Watch, number: number, hidden: boolean, strip: any, wave: any, row: any}[]} */
@@ -50,14 +50,15 @@ export class ChartPanel {
     this.#buttons = {
       pin: button("Pin", "Keep the present traces for comparison", () => this.#togglePin()),
       log: button("Log", "Logarithmic value axis", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log))),
+      csv: button("CSV", "Save the values as a CSV file", () => this.#saveValues()),
       png: button("PNG", "Save the picture as a PNG file", () => this.#savePicture()),
       live: button("Live", "Return to the newest values", () => this.#show(() => this.#viewport.follow())),
       close: button("Close", "Remove this chart", () => context.emptied(this)),
     };
     this.#spans = SPANS.map(([seconds, label]) => el("button", { type: "button", data: { seconds }, on: { click: () => this.#show(() => this.#viewport.follow(Number(seconds))) } }, String(label)));
-    const { pin, log, png, live, close } = this.#buttons;
-    this.element = el("figure", { class: "figure multi" }, this.#canvas, this.#legend, el("figcaption", {}, this.#note, this.#select, pin, log, png, ...this.#spans, live, close));
-    for (const name of names.slice(0, MOST)) this.add(name);
+    const { pin, log, csv, png, live, close } = this.#buttons;
+    this.element = el("figure", { class: "figure multi" }, this.#canvas, this.#legend, el("figcaption", {}, this.#note, this.#select, pin, log, csv, png, ...this.#spans, live, close));
+    for (const name of names.slice(0, MAX_PVS)) this.add(name);
   }
 
   get names() {
@@ -70,24 +71,24 @@ export class ChartPanel {
     return this.#kind === "" || kind === this.#kind;
   }
 
-  /** @param {string} name @returns {boolean} whether there was room */
+  /** @param {string} name @returns {boolean} whether the chart was not full */
   add(name) {
     const { gateway, clock, known, rate, redraw } = this.#context;
-    if (this.#lines.length >= MOST) return false;
+    if (this.#lines.length >= MAX_PVS) return false;
     const on = { changed: () => clock.paused || redraw(), counted: () => {}, now: () => clock.live(), archived: () => clock.archived };
     const watch = new Watch(gateway, name, rate(), on);
     const shown = known(name);
     if (shown) watch.follow(shown);
     if (clock.paused) watch.freeze();
     const used = new Set(this.#lines.map(({ number }) => number));
-    const number = Array.from({ length: MOST }, (_, i) => i).find((i) => !used.has(i)) ?? 0;
+    const number = Array.from({ length: MAX_PVS }, (_, i) => i).find((i) => !used.has(i)) ?? 0;
     const line = { watch, number, hidden: false, strip: stripTraceOf(watch, clock), wave: waveTraceOf(watch), row: this.#legendRow(watch, number) };
     this.#lines.push(line);
     this.#legend.append(line.row.element);
     return true;
   }
 
-  /** Whether it has moved on with time since it was painted. */
+  /** Whether the passing of time has moved the traces since the last paint. */
   get moved() {
     return this.#chart.moved;
   }
@@ -134,7 +135,7 @@ export class ChartPanel {
     return this.#kind === "array" ? this.#wave.viewport : this.#context.viewport;
   }
 
-  /** A chart has a kind when the first value of its PVs has arrived. */
+  /** The kind of the chart, which is known when the first value has arrived. */
   #series() {
     const { clock } = this.#context;
     const time = timeAxis(() => clock.now(), () => clock.utc);
@@ -142,7 +143,7 @@ export class ChartPanel {
     return {
       viewport: forwarded(() => this.#viewport),
       traces: () => this.#traces(),
-      xTicks: (range, wanted) => (isWave() ? this.#wave : time).xTicks(range, wanted),
+      xTicks: (range, target) => (isWave() ? this.#wave : time).xTicks(range, target),
       xName: () => (isWave() ? this.#wave : time).xName(),
       xText: (x) => (isWave() ? this.#wave : time).xText(x),
     };
@@ -227,6 +228,16 @@ export class ChartPanel {
     this.#context.changed();
   }
 
+  /** Of the traces that are shown. */
+  #saveValues() {
+    const range = /** @type {[number, number]} */ ([...this.#viewport.range]);
+    const watches = this.#lines.filter(({ hidden }) => !hidden).map(({ watch }) => watch);
+    const text = this.#kind === "array"
+      ? csvOfLists(watches.map(({ name, update }) => ({ name, list: update?.value ?? [] })))
+      : csvOfHistories(watches.map((watch) => ({ name: watch.name, history: watch.samples(range), units: watch.metadata?.units ?? "" })), range);
+    download(fileName(this.names.join("_"), this.#context.clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
+  }
+
   #savePicture() {
     const { clock } = this.#context;
     const name = fileName(this.names.join("_"), clock.now(), "png");
@@ -262,7 +273,7 @@ function forwarded(target) {
   };
 }
 
-/** The samples of a range, which do not change. */
+/** A copy of the samples in a range. */
 function copyOf(timeline, [from, to]) {
   const [first, last] = [Math.max(0, timeline.indexOf(from) - 1), timeline.indexOf(to)];
   const pick = (name) => Float64Array.from({ length: Math.max(0, last - first) }, (_, i) => timeline[name](first + i));

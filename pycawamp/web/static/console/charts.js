@@ -4,7 +4,7 @@ import { CHARTED, ChartPanel } from "./chartpanel.js";
 
 const SPAN = 300;
 const CLOSEST = 0.1;
-/** A chart that was painted within this time (ms) can wait. */
+/** Charts that were painted within this time (ms) are not painted again. */
 const RECENT = 80;
 
 export class Charts {
@@ -45,25 +45,25 @@ export class Charts {
     return this.#panels.map((panel) => panel.names);
   }
 
-  /** Opens charts as an address has them. */
+  /** Opens the charts of an address. */
   open(lists) {
     for (const names of lists) if (names.length > 0) this.#add(names);
   }
 
   /**
-   * Adds a PV to a chart: the one given, or one of its own if it does not fit there; else the newest that it fits.
+   * Adds a PV to the given chart, or, without one, to the newest chart that it fits in. If it does not fit, it gets a new chart.
    * @param {string} name
    * @param {ChartPanel | "new" | null} [target]
    */
   add(name, target = null) {
     const watch = this.#context.known(name);
-    if (watch?.update && !CHARTED.includes(watch.kind)) return this.#announcer.say(`${name} is neither a number nor an array of numbers`);
+    if (watch?.update && !CHARTED.includes(watch.kind)) return this.#announcer.announce(`${name} is neither a number nor an array of numbers`);
     const fits = (panel) => panel.accepts(watch);
     const panel = (target === null ? this.#panels : this.#panels.filter((each) => each === target)).filter(fits).at(-1);
-    if (panel?.names.includes(name)) return this.#announcer.say(`${name} is in the chart already`);
-    if (panel && !panel.add(name)) return this.#announcer.say("The chart is full");
+    if (panel?.names.includes(name)) return this.#announcer.announce(`${name} is in the chart already`);
+    if (panel && !panel.add(name)) return this.#announcer.announce("The chart is full");
     if (!panel) this.#add([name]);
-    this.#announcer.say(`${name} added to ${panel ? "the chart" : "a new chart"}`);
+    this.#announcer.announce(`${name} added to ${panel ? "the chart" : "a new chart"}`);
     this.#listChanged();
   }
 
@@ -84,7 +84,7 @@ export class Charts {
     for (const panel of this.#panels) this.#context.painter.mark(panel);
   }
 
-  /** Time passed: traces move on, unless an update has just moved them. */
+  /** Moves traces with the time, unless an update has just done that. */
   passed(now = performance.now()) {
     for (const panel of this.#panels) if (now - panel.painted > RECENT && panel.moved) this.#context.painter.mark(panel);
   }
@@ -121,7 +121,7 @@ export class Charts {
     this.#panels = this.#panels.filter((other) => other !== panel);
     this.#context.painter.forget(panel);
     panel.close();
-    this.#announcer.say("Chart removed");
+    this.#announcer.announce("Chart removed");
     this.#listChanged();
   }
 

@@ -1,10 +1,10 @@
-/** What is shown of values that are more than a number, a list or a text: pictures, tables, structures. */
+/** Figures for pictures, tables and structures. */
 import { frameOf } from "../plot/frame.js";
 import { ImageFigure } from "./image.js";
 import { TableFigure, tableText } from "./tablevalue.js";
 import { TreeFigure, treeText } from "./tree.js";
 
-/** By the kind of a watch. */
+/** Classes of figures, by the kind of a watch. */
 const FIGURES = { image: ImageFigure, table: TableFigure, tree: TreeFigure };
 
 /** @returns {boolean} whether a kind has a figure here */
@@ -16,7 +16,7 @@ export function newFigure(watch, clock, redraw) {
   return new FIGURES[watch.kind](watch, clock, redraw);
 }
 
-/** A value in the few words that a row has room for. */
+/** A short description of a value, for a row. */
 export function composedText(watch) {
   const { kind, update, width } = watch;
   if (kind === "table") return tableText(update.value);

@@ -1,7 +1,7 @@
 /** The condition of a PV: its alarm, or that it is disconnected. */
 import { alarmOf } from "../view/alarm.js";
 
-/** The worst first, as in the summary. */
+/** Levels, the worst first, as in the summary. */
 export const LEVELS = ["invalid", "major", "minor", "disconnected"];
 const NOT_FOUND = { level: "disconnected", shape: "◌", word: "NOT FOUND", text: "NOT FOUND" };
 const LOST = { level: "disconnected", shape: "⊘", word: "DISCONNECTED", text: "DISCONNECTED" };
@@ -14,14 +14,14 @@ const LOST = { level: "disconnected", shape: "⊘", word: "DISCONNECTED", text: 
  * @property {string} text such as `MAJOR HIHI`
  */
 
-/** @param {string} level @returns {number} 0 for what is ok; more is worse */
+/** @param {string} level @returns {number} 0 if ok; higher numbers are worse */
 export function rank(level) {
   const place = LEVELS.indexOf(level);
   return place < 0 ? 0 : LEVELS.length - place;
 }
 
 /**
- * The condition of a PV, whether the page is paused or not. Null if nothing is known: before the
+ * The current condition of a PV, even while the page is paused. Null if it is unknown: before the
  * first answer, between a connection and its value, and while the gateway is unreachable.
  *
  * @param {import("./watch.js").Watch} watch

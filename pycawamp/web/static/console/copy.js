@@ -1,7 +1,7 @@
-/** Puts a text on the clipboard; also where the page came by plain HTTP, for which browsers have no API. */
+/** Copies a text to the clipboard, even if the page was loaded with HTTP, for which browsers have no API. */
 import { el } from "./dom.js";
 
-/** @param {string} text @returns {Promise<boolean>} whether it is there */
+/** @param {string} text @returns {Promise<boolean>} whether it was copied */
 export async function copied(text) {
   try {
     await navigator.clipboard.writeText(text);

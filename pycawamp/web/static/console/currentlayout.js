@@ -1,4 +1,4 @@
-/** The layout that the page shows: its name and view, with what the table and the rate have. */
+/** The layout that the page shows: its name and view, and those parts that the table and the rate hold. */
 import { addressOf, writeAddress } from "./address.js";
 import { PLAIN } from "./layout.js";
 
@@ -10,7 +10,7 @@ export class CurrentLayout {
   #rate;
   #charts;
   #apply;
-  /** The gateway's layout that is shown, and the address of what it was when it came. */
+  /** The name of the gateway's layout that is shown, and its address when it was opened. */
   #source = { name: "", address: "" };
 
   /**
@@ -33,9 +33,9 @@ export class CurrentLayout {
   }
 
   /**
-   * Adds the PVs of a layout, and shows them its way.
+   * Adds the PVs of a layout, and applies its view.
    * @param {import("./layout.js").Layout} layout
-   * @param {string} [source] its name at the gateway: the address names it until it is changed
+   * @param {string} [source] the name of the gateway's layout, which is in the address until the layout is changed
    */
   show({ name, items, rate, charts, view }, source = "") {
     this.name = name;

@@ -8,33 +8,33 @@ const TIMEOUT = 5;
 export class Descriptions {
   #gateway;
   #table;
-  #wanted = false;
+  #isShown = false;
   #pending = 0;
   /** @type {WeakSet<import("./row.js").Row>} */
-  #asked = new WeakSet();
+  #requested = new WeakSet();
 
   constructor(gateway, table) {
     this.#gateway = gateway;
     this.#table = table;
   }
 
-  /** @param {boolean} wanted whether they are shown beside the names */
-  set(wanted) {
-    this.#wanted = wanted;
+  /** @param {boolean} isShown whether they are shown beside the names */
+  set(isShown) {
+    this.#isShown = isShown;
     this.update();
   }
 
   /** Requests the descriptions of visible rows. */
   update() {
-    if (!this.#wanted) return;
+    if (!this.#isShown) return;
     for (const row of this.#table.rows) {
       if (this.#pending >= AT_ONCE) return;
-      if (row.visible && row.watch.pv.connected && !this.#asked.has(row)) this.#ask(row);
+      if (row.visible && row.watch.pv.connected && !this.#requested.has(row)) this.#request(row);
     }
   }
 
-  async #ask(row) {
-    this.#asked.add(row);
+  async #request(row) {
+    this.#requested.add(row);
     const name = descriptionOf(row.watch.name);
     if (name === null) return;
     this.#pending += 1;
@@ -42,7 +42,7 @@ export class Descriptions {
     try {
       row.describe(String((await pv.get({ timeout: TIMEOUT })).value));
     } catch {
-      // Not every PV has one.
+      // Not every PV has a description.
     } finally {
       pv.close();
       this.#pending -= 1;

@@ -27,8 +27,8 @@ export class Details {
    * @param {import("./watch.js").Watch} watch
    * @param {import("./pageclock.js").PageClock} clock
    * @param {import("./account.js").Account} account
-   * @param {() => void} redraw asks for a paint of the plot
-   * @param {() => void} repaint of all of the row
+   * @param {() => void} redraw requests a paint of the plot
+   * @param {() => void} repaint requests a paint of the row
    */
   constructor(watch, clock, account, redraw, repaint) {
     this.#watch = watch;
@@ -51,12 +51,12 @@ export class Details {
     this.#width.paint();
   }
 
-  /** Whether time alone has changed the plot. */
+  /** Whether the passing of time has changed the plot. */
   get moved() {
     return this.#figure?.moved ?? true;
   }
 
-  /** What moves with time alone. */
+  /** Paints what changes with time. */
   paintFigure() {
     const { kind, update, metadata } = this.#watch;
     if (kind === "text") return this.#paintText(update ? formattedText(update, metadata) : "no value yet");

@@ -1,4 +1,4 @@
-/** A button of the bar that shows and hides a panel. */
+/** A button that shows and hides a panel. */
 export class Disclosure {
   #button;
   #panel;

@@ -19,7 +19,7 @@ export function el(tag, { on = {}, data = {}, ...attributes } = {}, ...children)
   return element;
 }
 
-/** Writes only changes, because layout takes most of the time of a table with thousands of updates. */
+/** Writes a text only if it has changed, since layout takes most of the time of a table with thousands of updates. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }

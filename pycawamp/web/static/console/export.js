@@ -7,35 +7,46 @@ export function download(file, blob) {
   const url = URL.createObjectURL(blob);
   const link = el("a", { href: url, download: file });
   link.click();
-  // The browser has its own hold on it by then.
+  // By then, the browser has its own reference.
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
-/** `demo_sine 20240501T140307Z.csv`: without characters that file systems do not allow. */
+/** A file name such as `demo_sine 20240501T140307Z.csv`, without characters that file systems do not allow. */
 export function fileName(name, seconds, ending) {
   const time = timeText(seconds).replace(/[-:]|\.\d+/g, "");
   return `${name.replace(/[^\w.-]+/g, "_").slice(0, 80)} ${time}.${ending}`;
 }
 
 /**
- * The samples of a range, from the value that held at its start on. An empty value is a gap.
+ * The samples of a range, beginning with the value at its start. An empty value is a gap.
  *
  * @param {string} name
  * @param {import("../plot/views.js").Timeline} history
  * @param {[number, number]} range
  * @param {object | null} metadata
  */
-export function csvOfHistory(name, history, [from, to], metadata) {
-  const rows = [["time", name + (metadata?.units ? ` (${metadata.units})` : "")]];
-  for (let i = Math.max(0, history.indexOf(from) - 1); i < history.length && history.time(i) <= to; i += 1) {
-    const value = history.value(i);
-    rows.push([timeText(history.time(i)), Number.isNaN(value) ? "" : String(value)]);
-  }
-  return csv(rows);
+export function csvOfHistory(name, history, range, metadata) {
+  const rows = samplesIn(history, range).map(([time, value]) => [timeText(time), value]);
+  return csv([["time", name + (metadata?.units ? ` (${metadata.units})` : "")], ...rows]);
 }
 
-export function csvOfList(name, list) {
-  return csv([["element", name], ...Array.from(list, (value, i) => [String(i), String(value)])]);
+/**
+ * The samples of several PVs by time, one a line: each has stamps of its own.
+ *
+ * @param {{name: string, history: import("../plot/views.js").Timeline, units: string}[]} parts
+ * @param {[number, number]} range
+ */
+export function csvOfHistories(parts, range) {
+  const rows = parts.flatMap(({ name, history, units }) => samplesIn(history, range).map(([time, value]) => ({ time, cells: [name, value, units] })));
+  rows.sort((one, other) => one.time - other.time);
+  return csv([["time", "PV", "value", "units"], ...rows.map(({ time, cells }) => [timeText(time), ...cells])]);
+}
+
+/** @param {{name: string, list: ArrayLike<unknown>}[]} parts a column each */
+export function csvOfLists(parts) {
+  const length = Math.max(...parts.map(({ list }) => list.length));
+  const rows = Array.from({ length }, (_, i) => [String(i), ...parts.map(({ list }) => (i < list.length ? String(list[i]) : ""))]);
+  return csv([["element", ...parts.map(({ name }) => name)], ...rows]);
 }
 
 /** @param {import("./watch.js").Watch[]} watches @param {(watch: any) => string} stateOf */
@@ -54,12 +65,20 @@ export function csvOfChanges(changes) {
   return csv([["time", "PV", "state", "value"], ...changes.map(({ time, name, condition, value }) => [timeText(time), name, condition.text, value])]);
 }
 
+/** @returns {[number, string][]} */
+function samplesIn(history, [from, to]) {
+  const [first, end] = [Math.max(0, history.indexOf(from) - 1), history.length];
+  const found = /** @type {[number, string][]} */ ([]);
+  for (let i = first; i < end && history.time(i) <= to; i += 1) found.push([history.time(i), Number.isNaN(history.value(i)) ? "" : String(history.value(i))]);
+  return found;
+}
+
 function valueText(value) {
   if (isList(value)) return Array.from(value).join(" ");
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
-/** In UTC, to the microsecond. */
+/** A time in UTC, with microseconds. */
 function timeText(seconds) {
   const whole = Math.floor(seconds);
   const micros = Math.min(999999, Math.round((seconds - whole) * 1e6));

@@ -4,7 +4,7 @@ import { exactValue } from "../view/reading.js";
 import { duration, fullStamp, neverProcessed, zoneName } from "../view/time.js";
 import { statusOf } from "./status.js";
 
-/** A time in a text of the gateway. */
+/** A time in a text from the gateway. */
 const INSTANT = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00/g;
 
 /** @param {object} watch @param {number} now @param {boolean} [utc] @returns {[string, string][]} */
@@ -18,7 +18,7 @@ export function factsOf(watch, now, utc = false) {
   return facts;
 }
 
-/** To the second, as other times on the page. */
+/** A time with seconds, in the time zone of the page. */
 function timeText(seconds, utc) {
   return `${fullStamp(seconds, utc).slice(0, -4)} ${zoneName(seconds, utc)}`;
 }
@@ -69,13 +69,13 @@ function description(metadata) {
   return rows.filter(([, value]) => value);
 }
 
-/** Records without limits have both at zero or none at all; that is nothing to show. */
+/** A range as text. Records without limits have equal ones or none at all, for which nothing is shown. */
 function range([low, high] = []) {
   const number = (value) => (value === null || Number.isNaN(value) ? "none" : String(value));
   return low === undefined || low === high ? undefined : `${number(low)} … ${number(high)}`;
 }
 
-/** With pvAccess, it is unknown until a write is tried. */
+/** Write access; with pvAccess, it is unknown until a write is tried. */
 const WRITE_ACCESS = new Map([[true, "write"], [null, "write unless the IOC refuses it"]]);
 
 function access({ type, read_access: read, write_access: write }) {

@@ -10,13 +10,13 @@ const REASONS = {
   too_large: "the value is too large",
   overloaded: "the gateway is overloaded; try again in a moment",
 };
-/** After these, the write may have been carried out. */
+/** Errors after which the write may have been carried out. */
 const UNSURE = {
   timeout: "the IOC did not confirm it in time",
   unreachable: "the connection to the gateway was lost",
 };
 
-/** What a login may change. */
+/** Errors that a login may avoid. */
 const BY_LOGIN = ["forbidden", "unauthenticated"];
 
 /** @param {{code?: string, message: string}} error @param {boolean} [loginMayHelp] */

@@ -4,7 +4,7 @@ import { stripSeries, stripTrace, waveSeries, waveTrace } from "../plot/series.j
 import { formattedText } from "../view/format.js";
 import { fullStamp } from "../view/time.js";
 import { el, setText } from "./dom.js";
-import { csvOfHistory, csvOfList, download, fileName } from "./export.js";
+import { csvOfHistory, csvOfLists, download, fileName } from "./export.js";
 
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"]];
 const USUAL_SPAN = 300;
@@ -22,10 +22,10 @@ export class Figure {
   #limits;
   #note = el("span", { class: "note", role: "status" });
   #redraw;
-  /** What is wrong with the ends of the value axis; "" if nothing. */
+  /** The problem with the ends of the value axis, or "". */
   #rangeNote = "";
 
-  /** @param {"number" | "array"} kind @param {() => void} redraw asks for a paint */
+  /** @param {"number" | "array"} kind @param {() => void} redraw requests a paint */
   constructor(watch, kind, clock, redraw) {
     this.#watch = watch;
     this.#clock = clock;
@@ -44,7 +44,7 @@ export class Figure {
       el("figcaption", {}, this.#note, el("span", { class: "range" }, this.#limits[0], "…", this.#limits[1]), this.#log, ...saves, ...this.#spans, this.#reset));
   }
 
-  /** Whether it has moved on with time since it was painted. */
+  /** Whether the passing of time has moved the trace since the last paint. */
   get moved() {
     return this.#chart.moved;
   }
@@ -88,7 +88,7 @@ export class Figure {
   #saveValues() {
     const { name, update, metadata } = this.#watch;
     const samples = this.#watch.samples(this.#viewport.range);
-    const text = this.kind === "number" ? csvOfHistory(name, samples, this.#viewport.range, metadata) : csvOfList(name, update?.value ?? []);
+    const text = this.kind === "number" ? csvOfHistory(name, samples, this.#viewport.range, metadata) : csvOfLists([{ name, list: update?.value ?? [] }]);
     download(fileName(name, this.#clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
   }
 
@@ -105,7 +105,7 @@ export class Figure {
   }
 }
 
-/** The title of a plot, with the date, which the axis does not show if it is today. */
+/** The title of a plot, with the date, which the axis shows only if it is not today. */
 export function titleOf(name, seconds, utc) {
   return `${name}, ${fullStamp(seconds, utc).split(" ")[0]}`;
 }
@@ -124,7 +124,7 @@ function wave(watch) {
   return waveSeries({ traces: () => [trace], length: () => watch.update?.value.length ?? 0 });
 }
 
-/** A watch's number over time. */
+/** The trace of a number over time. */
 export function stripTraceOf(watch, clock) {
   return stripTrace({
     samples: (range) => watch.samples(range),
@@ -135,7 +135,7 @@ export function stripTraceOf(watch, clock) {
   });
 }
 
-/** A watch's array. */
+/** The trace of an array. */
 export function waveTraceOf(watch) {
   return waveTrace({ list: () => watch.update?.value ?? [], metadata: () => watch.metadata });
 }

@@ -1,14 +1,14 @@
-/** The page of the gateway's status: asks for it every few seconds, and shows what came as tables. */
+/** The status page of the gateway: requests a report every few seconds, and shows it as tables. */
 
 import { el } from "./dom.js";
 
-const INTERVAL = 5000; // milliseconds between two reports
+const INTERVAL = 5000; // milliseconds between two requests
 /** @type {any} */
 const form = document.getElementById("search");
 let timer = 0;
 let shown = 0;
 
-/** @param {string} id of an element that is in the page */
+/** @param {string} id of an element of the page */
 function part(id) {
   return /** @type {HTMLElement} */ (document.getElementById(id));
 }
@@ -52,7 +52,7 @@ function show(report) {
 
 async function refresh() {
   clearTimeout(timer);
-  const asked = ++shown;
+  const request = ++shown;
   const query = new URLSearchParams();
   for (const [name, value] of new FormData(form)) if (value) query.set(name, String(value));
   let problem = "";
@@ -60,11 +60,11 @@ async function refresh() {
     const reply = await fetch(`status?${query}`, { headers: { Accept: "application/json" } });
     if (!reply.ok) throw new Error(await reply.text());
     const report = await reply.json();
-    if (asked === shown) show(report);
+    if (request === shown) show(report);
   } catch (error) {
     problem = `No report: ${error.message}`;
   }
-  if (asked !== shown) return;
+  if (request !== shown) return;
   part("problem").textContent = problem;
   timer = setTimeout(refresh, INTERVAL);
 }

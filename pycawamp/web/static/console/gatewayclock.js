@@ -3,7 +3,7 @@ import { gatewayUrl } from "./gatewayurl.js";
 
 /** Smaller offsets (ms) are not corrected. */
 const WORTH = 1000;
-/** Between the two requests of a measurement (ms): `Date` has whole seconds. */
+/** Time between the two requests of a measurement (ms), since `Date` has whole seconds. */
 const PAUSE = 430;
 
 /**
@@ -31,9 +31,9 @@ export class GatewayClock {
   /** Requests the gateway's time. Without an answer, nothing changes. */
   async measure() {
     try {
-      await this.learn(await this.#ask());
+      await this.learn(await this.#request());
     } catch {
-      // The gateway is unreachable, which the page shows elsewhere.
+      // The page shows elsewhere that the gateway is unreachable.
     }
   }
 
@@ -44,10 +44,10 @@ export class GatewayClock {
   async learn(answer) {
     if (offsetFrom([answer]) === 0) return this.#set(0);
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
-    this.#set(offsetFrom([answer, await this.#ask()]));
+    this.#set(offsetFrom([answer, await this.#request()]));
   }
 
-  async #ask() {
+  async #request() {
     const sent = Date.now();
     const reply = await fetch(gatewayUrl("config.json"), { method: "HEAD", cache: "no-store" });
     return answerOf(sent, reply);
@@ -61,7 +61,7 @@ export class GatewayClock {
   }
 }
 
-/** @param {number} sent when it was asked for (ms since 1970) @param {Response} reply that just came @returns {Answer} */
+/** @param {number} sent time of the request (ms since 1970) @param {Response} reply received just now @returns {Answer} */
 export function answerOf(sent, reply) {
   return { sent, date: Date.parse(reply.headers.get("date") ?? ""), received: Date.now() };
 }

@@ -1,6 +1,6 @@
 /**
- * A URL beside this page, wherever a proxy may have put it. A user and a password in the address
- * of the page are left out: browsers refuse to fetch such URLs, and send both by themselves.
+ * A URL relative to this page, as proxies may add a prefix. A user and a password in the address
+ * of the page are removed, since browsers refuse to fetch such URLs, and send both anyway.
  *
  * @param {string} path
  */

@@ -1,14 +1,14 @@
-/** A heading between rows: the rows below it are its group. */
+/** A heading between rows. The rows below it are its group. */
 import { el } from "./dom.js";
-import { MOST } from "./layout.js";
+import { LIMITS } from "./layout.js";
 
 export class Heading {
   controls;
 
-  /** @param {string} text @param {() => void} changed it reads otherwise now */
+  /** @param {string} text @param {() => void} changed called when the text has changed */
   constructor(text, changed) {
     this.handle = el("button", { class: "handle", type: "button", title: "Move: drag, or Alt + arrow keys" }, "⠿");
-    this.field = el("input", { class: "heading-text", type: "text", maxlength: String(MOST.heading), "aria-label": "Heading", on: { change: () => this.#named(changed) } });
+    this.field = el("input", { class: "heading-text", type: "text", maxlength: String(LIMITS.heading), "aria-label": "Heading", on: { change: () => this.#named(changed) } });
     this.removal = el("button", { class: "remove", type: "button", title: "Remove the heading" }, "×");
     this.controls = [this.handle, this.field, this.removal];
     this.field.value = text;

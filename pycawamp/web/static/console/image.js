@@ -1,4 +1,4 @@
-/** A picture in a row's details: zoom, colours, range, and what is under the pointer or in a region. */
+/** A picture in a row's details, with zoom, colours, range, and the values under the pointer or in a region. */
 import { Camera } from "../plot/camera.js";
 import { COLORMAPS, colormap, LEVELS } from "../plot/colormap.js";
 import { pixel, statistics } from "../plot/frame.js";
@@ -22,9 +22,9 @@ export class ImageFigure {
   #camera = new Camera();
   #gestures;
   #picture = new Picture(() => this.#redraw());
-  /** What was painted last: an update, and how. */
+  /** The update that was painted last, and its settings. */
   #painted = { update: null, how: "" };
-  /** When the last pictures came, in milliseconds of the page. */
+  /** When the last pictures were received, in milliseconds since the page was opened. */
   #times = [];
   #size = { width: 1, height: 1 };
   #readout = el("output", { class: "note" });
@@ -33,7 +33,7 @@ export class ImageFigure {
   #map;
   #bar;
 
-  /** @param {() => void} redraw asks for a paint */
+  /** @param {() => void} redraw requests a paint */
   constructor(watch, clock, redraw) {
     this.#watch = watch;
     this.#clock = clock;
@@ -85,7 +85,7 @@ export class ImageFigure {
     const { context } = surface;
     this.#size = surface;
     const { scale, left, top } = this.#camera.place(size, surface);
-    // Pixels are squares, as they are read out.
+    // Enlarged pixels are drawn as squares.
     context.imageSmoothingEnabled = scale < 1;
     context.drawImage(canvas, left, top, size.width * scale, size.height * scale);
     const { region } = this.#gestures;
@@ -95,7 +95,7 @@ export class ImageFigure {
     context.strokeRect(left + region.x * scale, top + region.y * scale, region.width * scale, region.height * scale);
   }
 
-  /** Size, rate, the pixel under the pointer, the region. */
+  /** Shows size, rate, the pixel under the pointer, and the region. */
   #readoutText() {
     const { size, frame } = this.#picture;
     const parts = [`${size.width} × ${size.height}`, `${this.#rate()} frames/s`];
@@ -120,7 +120,7 @@ export class ImageFigure {
     return el("input", { type: "text", class: "limit", inputmode: "decimal", "aria-label": label, title: `${label}; empty: automatic`, on: { change: this.#redraw } });
   }
 
-  /** @returns {[number, number] | null} the range that was chosen: both ends are numbers */
+  /** @returns {[number, number] | null} the chosen range, if both ends are numbers */
   #fixed() {
     const ends = this.#limits.map(({ value }) => (value.trim() === "" ? NaN : Number(value)));
     const isRange = ends.every(Number.isFinite) && ends[0] < ends[1];

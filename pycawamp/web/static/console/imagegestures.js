@@ -114,7 +114,7 @@ export class ImageGestures {
   #between(one, other) {
     const { width, height } = this.#sizes().picture;
     const [a, b] = [this.#onPicture(one), this.#onPicture(other)];
-    const clip = (value, most) => Math.min(most, Math.max(0, value));
+    const clip = (value, max) => Math.min(max, Math.max(0, value));
     const [left, right] = [clip(Math.floor(Math.min(a.x, b.x)), width - 1), clip(Math.ceil(Math.max(a.x, b.x)), width)];
     const [top, bottom] = [clip(Math.floor(Math.min(a.y, b.y)), height - 1), clip(Math.ceil(Math.max(a.y, b.y)), height)];
     return { x: left, y: top, width: Math.max(1, right - left), height: Math.max(1, bottom - top) };

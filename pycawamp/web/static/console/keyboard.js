@@ -1,4 +1,4 @@
-/** Keyboard control of everything that the pointer does. */
+/** Keyboard control of everything that can be done with a pointer. */
 
 const TYPING = "input:not([type=checkbox]), select, textarea, dialog, [contenteditable]";
 
@@ -6,7 +6,7 @@ export class Keyboard {
   #table;
   #announcer;
 
-  /** @param {Record<string, () => void>} shortcuts by key, anywhere but where one types */
+  /** @param {Record<string, () => void>} shortcuts by key; they are inactive in fields */
   constructor(body, table, announcer, shortcuts) {
     this.#table = table;
     this.#announcer = announcer;
@@ -42,16 +42,16 @@ export class Keyboard {
   #vertical(entry, event) {
     const by = event.key === "ArrowUp" ? -1 : 1;
     if (!event.altKey) return this.#table.focus(entry, by, event.target);
-    if (this.#table.isSorted) return this.#announcer.say("Rows cannot be moved while the worst alarms come first");
+    if (this.#table.isSorted) return this.#announcer.announce("Rows cannot be moved while the worst alarms come first");
     const place = this.#table.move(entry, by);
     this.#table.moved();
-    this.#announcer.say(`${nameOf(entry)} moved to position ${place} of ${this.#table.listed.length}`);
+    this.#announcer.announce(`${nameOf(entry)} moved to position ${place} of ${this.#table.listed.length}`);
     entry.element.scrollIntoView({ block: "nearest" });
   }
 
   #remove(entry) {
     this.#table.remove(entry);
-    this.#announcer.say(`${nameOf(entry)} removed`);
+    this.#announcer.announce(`${nameOf(entry)} removed`);
   }
 }
 

@@ -1,4 +1,4 @@
-/** What sort of picture a value makes. */
+/** The kinds of values that are shown as pictures, tables or trees. */
 import { frameOf } from "../plot/frame.js";
 
 /** @returns {"image" | "table" | "tree" | null} the kind of an update; null for all others */

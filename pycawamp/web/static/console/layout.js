@@ -1,11 +1,13 @@
-/** A layout: PVs in their order, with headings between them, and how they are shown. */
+/** A layout: an ordered list of PVs and headings, and how they are shown. */
 import { FORMATS } from "../view/format.js";
 
-/** What a layout may have at most. */
-export const MOST = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1000, bytes: 1048576, width: 999999 };
+/** Maximum numbers of entries, lengths of texts, size and width. */
+export const LIMITS = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1000, bytes: 1048576, width: 999999 };
 export const COLUMNS = [1, 2, 3, 4];
-/** Which rows are shown. */
+/** The choices of which rows are shown. */
 export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse", new: "not acknowledged" };
+/** What is said if these are none. */
+export const NONE_SHOWN = { alarms: "No PV is in alarm.", severe: "No PV is MAJOR or worse.", new: "All alarms are acknowledged." };
 
 /**
  * @typedef {{heading: string}} Heading
@@ -15,7 +17,7 @@ export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse",
  * @typedef {object} View
  * @property {number} columns
  * @property {boolean} compact
- * @property {boolean} wall big type and no controls
+ * @property {boolean} wall large type without controls
  * @property {boolean} descriptions beside the names
  * @property {string} show a key of SHOWN
  * @property {boolean} worst whether the worst alarms come first
@@ -23,7 +25,7 @@ export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse",
  * @typedef {object} Layout
  * @property {string} name
  * @property {Item[]} items
- * @property {string | null} rate null: the usual one
+ * @property {string | null} rate null: the default
  * @property {string[][]} charts the PVs in each chart
  * @property {View} view
  */
@@ -43,7 +45,7 @@ export function shown(pv, format = "record", width = 0) {
 
 /** @param {unknown} width @returns {boolean} whether it can be the width of a picture */
 export function isWidth(width) {
-  return Number.isInteger(width) && Number(width) > 0 && Number(width) <= MOST.width;
+  return Number.isInteger(width) && Number(width) > 0 && Number(width) <= LIMITS.width;
 }
 
 /** @param {Layout} each @returns {string} a file */
@@ -61,7 +63,7 @@ export function jsonOf({ name, items, rate, charts, view }) {
   return `${JSON.stringify({ name, rate: rate ?? undefined, view: changed, charts: charts.length > 0 ? charts : undefined, groups }, null, 2)}\n`;
 }
 
-/** @param {Shown} shown @returns {string | object} what is not as usual */
+/** @param {Shown} shown @returns {string | object} the name, and settings that differ from the defaults */
 function entryOf({ pv, format, width }) {
   const chosen = { ...(format !== "record" && { format }), ...(width > 0 && { width }) };
   return Object.keys(chosen).length === 0 ? pv : { pv, ...chosen };
@@ -70,19 +72,19 @@ function entryOf({ pv, format, width }) {
 /**
  * @param {string} text of a file
  * @returns {Layout}
- * @throws {Error} what was expected where
+ * @throws {Error} if the text is not a layout; the message names the expected part
  */
 export function layoutOf(text) {
-  if (text.length > MOST.bytes) throw new Error(`expected at most ${MOST.bytes} characters`);
+  if (text.length > LIMITS.bytes) throw new Error(`expected at most ${LIMITS.bytes} characters`);
   const { name = "", rate = null, view = {}, charts = [], groups, ...others } = objectIn(parsed(text), "an object with \"groups\"");
   if (Object.keys(others).length > 0) throw new Error(`unknown ${JSON.stringify(Object.keys(others)[0])}; expected name, rate, view, charts and groups`);
   if (rate !== null && typeof rate !== "string") throw new Error('expected "rate" to be a string such as "5"');
   const items = listIn(groups, '"groups" to be a list').flatMap(itemsOf);
-  if (items.length > MOST.items) throw new Error(`expected at most ${MOST.items} PVs and headings`);
-  return { name: textIn(name, MOST.name, '"name"'), rate, charts: chartsIn(charts), view: viewOf(view), items };
+  if (items.length > LIMITS.items) throw new Error(`expected at most ${LIMITS.items} PVs and headings`);
+  return { name: textIn(name, LIMITS.name, '"name"'), rate, charts: chartsIn(charts), view: viewOf(view), items };
 }
 
-/** @param {object} given @returns {View} of what is there and good; the rest is as usual */
+/** @param {object} given @returns {View} with its valid parts, and defaults for the others */
 export function viewOf(given) {
   const view = objectIn(given, '"view" to be an object');
   const flags = Object.fromEntries(["compact", "wall", "descriptions", "worst"].map((key) => [key, view[key] === true]));
@@ -96,8 +98,8 @@ export function viewOf(given) {
 /** @returns {string[][]} */
 function chartsIn(given) {
   const lists = listIn(given, '"charts" to be a list');
-  if (lists.length > MOST.charts) throw new Error(`expected at most ${MOST.charts} charts`);
-  return lists.map((names) => listIn(names, "each chart to be a list of PVs").map((name) => textIn(name, MOST.pv, "each PV of a chart")));
+  if (lists.length > LIMITS.charts) throw new Error(`expected at most ${LIMITS.charts} charts`);
+  return lists.map((names) => listIn(names, "each chart to be a list of PVs").map((name) => textIn(name, LIMITS.pv, "each PV of a chart")));
 }
 
 function parsed(text) {
@@ -112,15 +114,15 @@ function parsed(text) {
 function itemsOf(given) {
   const { heading, pvs } = objectIn(given, "each group to be an object with \"pvs\"");
   const entries = listIn(pvs, '"pvs" to be a list').map(shownIn);
-  return heading === undefined ? entries : [{ heading: textIn(heading, MOST.heading, '"heading"') }, ...entries];
+  return heading === undefined ? entries : [{ heading: textIn(heading, LIMITS.heading, '"heading"') }, ...entries];
 }
 
 /** @returns {Shown} */
 function shownIn(given) {
   const { pv, format = "record", width = 0 } = typeof given === "string" ? { pv: given } : objectIn(given, 'each PV to be a name or an object with "pv"');
   if (!Object.hasOwn(FORMATS, format)) throw new Error(`expected "format" to be one of ${Object.keys(FORMATS).join(", ")}`);
-  if (width !== 0 && !isWidth(width)) throw new Error(`expected "width" to be a whole number from 1 to ${MOST.width}`);
-  const name = textIn(pv, MOST.pv, '"pv"').trim();
+  if (width !== 0 && !isWidth(width)) throw new Error(`expected "width" to be a whole number from 1 to ${LIMITS.width}`);
+  const name = textIn(pv, LIMITS.pv, '"pv"').trim();
   if (name === "") throw new Error("expected the name of a PV, not an empty string");
   return shown(name, format, width);
 }
@@ -135,7 +137,7 @@ function listIn(given, expected) {
   return given;
 }
 
-function textIn(given, most, what) {
-  if (typeof given !== "string" || given.length > most) throw new Error(`expected ${what} to be a string of at most ${most} characters`);
+function textIn(given, max, what) {
+  if (typeof given !== "string" || given.length > max) throw new Error(`expected ${what} to be a string of at most ${max} characters`);
   return given;
 }

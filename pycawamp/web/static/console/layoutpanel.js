@@ -1,8 +1,8 @@
-/** Where the view is set, and layouts are saved and opened. */
+/** The panel for the view, and for saving and opening layouts. */
 import { el, setText } from "./dom.js";
 import { download } from "./export.js";
 import { gatewayLayout, layoutNames } from "./gatewaylayouts.js";
-import { COLUMNS, jsonOf, layoutOf, MOST, SHOWN } from "./layout.js";
+import { COLUMNS, jsonOf, layoutOf, LIMITS, SHOWN } from "./layout.js";
 import { forget, save, saved, savedNames } from "./savedlayouts.js";
 
 const FLAGS = { compact: "Compact rows", descriptions: "Descriptions", worst: "Worst alarms first" };
@@ -16,8 +16,8 @@ export class LayoutPanel {
   #columns;
   #shown;
   #flags;
-  #name = el("input", { type: "text", maxlength: String(MOST.name), placeholder: "name", "aria-label": "Name of the layout", spellcheck: "false", autocomplete: "off" });
-  /** The layout's name, as last written into the field. */
+  #name = el("input", { type: "text", maxlength: String(LIMITS.name), placeholder: "name", "aria-label": "Name of the layout", spellcheck: "false", autocomplete: "off" });
+  /** The name that was last written into the field. */
   #written = "";
   #outcome = el("output", { class: "outcome", role: "status" });
   #own = el("ul", { class: "names", "aria-label": "Layouts in this browser" });
@@ -27,7 +27,7 @@ export class LayoutPanel {
    * @param {HTMLElement} panel
    * @param {import("./currentlayout.js").CurrentLayout} current
    * @param {object} actions
-   * @param {(layout: import("./layout.js").Layout, source?: string) => void} actions.open shows a layout in place of this one
+   * @param {(layout: import("./layout.js").Layout, source?: string) => void} actions.open replaces this layout
    * @param {() => void} actions.addHeading
    * @param {() => void} actions.reveal opens the panel, if it is not open
    */
@@ -52,13 +52,13 @@ export class LayoutPanel {
       this.#own, this.#gateways);
   }
 
-  /** There is a folder of layouts at the gateway. @returns {Promise<string[]>} what is in it */
+  /** Lists the layouts of the gateway's folder. @returns {Promise<string[]>} their names */
   async offerFolder() {
     this.#hasFolder = true;
     return this.#readFolder();
   }
 
-  /** The panel is open now. */
+  /** Updates the panel when it is opened. */
   shown() {
     this.paint();
     if (this.#hasFolder && !this.#panel.hidden) this.#readFolder();
@@ -70,7 +70,7 @@ export class LayoutPanel {
     this.#shown.value = view.show;
     Object.keys(FLAGS).forEach((key, i) => (this.#flags[i].checked = view[key]));
     if (this.#panel.hidden) return;
-    // A name that is being typed stays until there is another layout.
+    // A name that is being typed is kept until another layout is opened.
     if (name !== this.#written) this.#name.value = this.#written = name;
     this.#own.replaceChildren(...savedNames().map((each) => el("li", {},
       button(each, () => this.#try(() => this.#open(saved(each)))),
@@ -120,7 +120,7 @@ export class LayoutPanel {
       const [file] = field.files;
       field.value = "";
       if (!file) return;
-      if (file.size > MOST.bytes) throw new Error(`${file.name}: a layout may have at most ${MOST.bytes} bytes`);
+      if (file.size > LIMITS.bytes) throw new Error(`${file.name}: a layout may have at most ${LIMITS.bytes} bytes`);
       const found = layoutOf(await file.text());
       this.#open({ ...found, name: found.name || file.name.replace(/\.json$/, "") });
     });
@@ -133,7 +133,7 @@ export class LayoutPanel {
     this.paint();
   }
 
-  /** The name that is typed becomes the layout's. */
+  /** Gives the layout the name in the field. */
   #take() {
     this.#current.name = this.#name.value.trim();
     this.#current.write();

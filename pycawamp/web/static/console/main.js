@@ -1,4 +1,4 @@
-/** The console's parts, put together. */
+/** Creates and connects the parts of the console. */
 import { PVClient } from "../pycaserver.js";
 import { forgetPalette } from "../plot/palette.js";
 import { Painter } from "../view/painter.js";
@@ -22,6 +22,7 @@ import { GatewayClock } from "./gatewayclock.js";
 import { gatewayUrl } from "./gatewayurl.js";
 import { csvOfAll, download, fileName } from "./export.js";
 import { Keyboard } from "./keyboard.js";
+import { NONE_SHOWN } from "./layout.js";
 import { LayoutPanel } from "./layoutpanel.js";
 import { PageClock } from "./pageclock.js";
 import { Rate } from "./rate.js";
@@ -44,7 +45,7 @@ const SECOND_MS = 1000;
 /** Maximum range of charts with an archiver: ten years. */
 const ARCHIVE_SECONDS = 3652 * 86400;
 
-/** @type {(id: string) => any} of whatever kind it is in the page */
+/** @type {(id: string) => any} an element of any type */
 const part = (id) => document.getElementById(id);
 const address = readAddress();
 const gateway = new PVClient(monitorUrl());
@@ -62,7 +63,10 @@ const charts = new Charts(part("charts"), {
   gateway, clock, painter, announcer,
   rate: () => rate.perSecond,
   known: (name) => table.rowNamed(name)?.watch,
-  changed: () => current.write(),
+  changed: () => {
+    current.write();
+    welcome.show(isEmpty());
+  },
   removed: (names) => undo.offer("Chart removed.", () => charts.open([names])),
 });
 const account = (table.account = new Account(part("account"), part("account-panel"), table));
@@ -84,7 +88,7 @@ const undo = new Undo(part("undo"));
 const welcome = new Welcome(part("welcome"), add);
 const summary = new Summary(part("counts"), part("traffic"), table);
 const banner = new Banner(part("banner"), gateway, clock, { announcer, resume: togglePause });
-// Before the form: Enter chooses a name that is offered.
+// Before the form, since Enter chooses a suggested name.
 const suggestions = new Suggestions(part("add").elements.names, part("suggestions"), announcer);
 const addForm = new AddForm(part("add"), add);
 
@@ -109,11 +113,11 @@ part("hidden-rows").querySelector("button").addEventListener("click", () => curr
 part("help-button").addEventListener("click", showHelp);
 window.addEventListener("online", () => gateway.reconnect());
 document.addEventListener("visibilitychange", () => document.hidden || table.repaint());
-// A computer that slept, or whose clock was set, reconnects.
+// After a computer slept, or its clock was set, the page reconnects.
 gateway.on("open", ({ reconnected }) => reconnected && gatewayClock.measure());
 
 let isTabDue = false;
-// Also while the page is out of sight.
+// Also while the page is hidden.
 gateway.on("close", paintTab);
 gateway.on("open", paintTab);
 
@@ -146,20 +150,24 @@ gatewayConfig(gatewayClock).then(({ demo, version, layouts, names, history: kept
 
 function add(names) {
   const added = table.add(names);
-  if (added.length > 0) announcer.say(`${added.length === 1 ? added[0] : `${added.length} PVs`} added`);
-  else if (names.length > 0) announcer.say("Already in the table");
+  if (added.length > 0) announcer.announce(`${added.length === 1 ? added[0] : `${added.length} PVs`} added`);
+  else if (names.length > 0) announcer.announce("Already in the table");
 }
 
 function listChanged() {
   const { names, listed } = table;
   current.write();
-  welcome.show(listed.length === 0);
+  welcome.show(isEmpty());
   part("table").hidden = listed.length === 0;
   part("clear").disabled = part("export").disabled = listed.length === 0;
   tab.list(current.name, names);
   part("layout-name").textContent = current.name;
   part("layout-name").hidden = current.name === "" || listed.length === 0;
   summary.paint();
+}
+
+function isEmpty() {
+  return table.listed.length === 0 && charts.names.length === 0;
 }
 
 function rateChanged() {
@@ -184,7 +192,7 @@ function applyView() {
 function openLayout(layout, source) {
   const before = current.value;
   replaceLayout(layout, source);
-  announcer.say(`Layout ${layout.name}: ${table.size} PVs`);
+  announcer.announce(`Layout ${layout.name}: ${table.size} PVs`);
   if (before.items.length > 0) undo.offer(`Layout ${layout.name} opened.`, () => replaceLayout(before));
 }
 
@@ -202,7 +210,7 @@ function addHeading() {
 function alarmChanged(name, { level }, before) {
   if (level === "ok") acknowledged.drop(name);
   else if (rank(level) > rank(before) && !acknowledged.has(name, level)) sound.play(level);
-  // Once for all updates of a message, also while the page is out of sight.
+  // Once for all updates of a message, also while the page is hidden.
   if (!isTabDue) queueMicrotask(paintTab);
   isTabDue = true;
 }
@@ -229,8 +237,10 @@ function reveal(name) {
 }
 
 function hiddenRows(count) {
+  const isNone = count === table.size;
   part("hidden-rows").hidden = count === 0;
-  part("hidden-rows").firstElementChild.textContent = `${table.size - count} of ${table.size} PVs are shown.`;
+  part("hidden-rows").classList.toggle("none", isNone);
+  part("hidden-rows").firstElementChild.textContent = isNone ? NONE_SHOWN[current.view.show] : `${table.size - count} of ${table.size} PVs are shown.`;
 }
 
 function togglePause() {
@@ -240,7 +250,7 @@ function togglePause() {
   charts.freeze(clock.paused);
   part("pause").setAttribute("aria-pressed", String(clock.paused));
   part("pause").textContent = clock.paused ? "Resume" : "Pause";
-  announcer.say(clock.paused ? "Paused" : "Resumed");
+  announcer.announce(clock.paused ? "Paused" : "Resumed");
   banner.paint();
 }
 
@@ -255,7 +265,7 @@ function exportValues() {
   download(fileName("pycaserver", clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
 }
 
-/** All times on the page are the gateway's. */
+/** Shows times of the gateway's clock everywhere on the page. */
 function clockChanged() {
   const seconds = gatewayClock.offset / 1000;
   part("clock").textContent = seconds === 0 ? "" : `This computer's clock is ${duration(Math.abs(seconds))} ${seconds > 0 ? "behind" : "ahead of"} the gateway's.`;
@@ -265,7 +275,7 @@ function clockChanged() {
 
 function showHelp() {
   part("help").showModal();
-  // The focus is on the button at its end.
+  // The focus is on the button at the end, to which the dialog has scrolled.
   part("help").scrollTop = 0;
 }
 

@@ -1,18 +1,18 @@
-/** PV names out of what people type and paste, and back. */
+/** Converts between lists of PV names and text that is typed or pasted. */
 
 const SEPARATOR = /[\s,;]/;
-/** In quotes, with `\"` for a quote. */
+/** A name in quotes, with `\"` for a quote. */
 const QUOTED = /"((?:[^"\\]|\\.)*)"(?=[\s,;]|$)/sy;
 /** A formula, to the end of its line. */
 const FORMULA = /(?:=|eq:\/\/)[^\r\n]*/iy;
-/** A PV of the gateway's own, with values in parentheses. */
+/** A local or simulated PV, with values in parentheses. */
 const VALUES = /(?:loc|sim):\/\/[^\s,;("]+\((?:[^"()]|"(?:[^"\\]|\\.)*")*\)(?=[\s,;]|$)/isy;
 
 /**
  * Splits at white space, commas and semicolons, but not inside braces: channel filters are JSON,
  * `X.{"dbnd":{"d":0.5}}`. Nor inside quotes: `"a,b"` is one name. Nor inside the parentheses of
- * `loc://x(1, 2)`. A formula, which begins with `=` or `eq://`, ends with its line. Each name once,
- * in the order given.
+ * `loc://x(1, 2)`. A formula, which begins with `=` or `eq://`, extends to the end of the line.
+ * Duplicates are removed; the order is kept.
  *
  * @param {string} text
  * @returns {string[]}
@@ -25,7 +25,7 @@ export function namesIn(text) {
     const quoted = QUOTED.exec(text);
     let end = quoted ? QUOTED.lastIndex : endOfOwn(text, start) ?? endOfName(text, start, hasBraces);
     if (end === undefined) {
-      // A brace that nothing closes is like any other character.
+      // An unmatched brace is treated like any other character.
       hasBraces = false;
       end = endOfName(text, start, false);
     }
@@ -36,13 +36,13 @@ export function namesIn(text) {
   return [...names];
 }
 
-/** A name as it is typed into a list: in quotes, if it would not come out of it otherwise. */
+/** A name as text for a list: in quotes if it would be split otherwise. */
 export function typedName(name) {
   const isPlain = !/^(?:"|=|eq:\/\/)/i.test(name) && (endOfOwn(name, 0) ?? endOfName(name, 0, true)) === name.length;
   return isPlain ? name : `"${name.replace(/["\\]/g, "\\$&")}"`;
 }
 
-/** Where the name of a formula or of a PV of the gateway's own ends; undefined for other names. */
+/** The end of a formula or of the name of a local or simulated PV; undefined for other names. */
 function endOfOwn(text, start) {
   for (const pattern of [FORMULA, VALUES]) {
     pattern.lastIndex = start;
@@ -50,7 +50,7 @@ function endOfOwn(text, start) {
   }
 }
 
-/** Where a name ends; undefined if its braces do not. */
+/** The end of a name; undefined if its braces do not match. */
 function endOfName(text, start, hasBraces) {
   let depth = 0;
   for (let at = start; at < text.length; at += 1) {

@@ -2,9 +2,9 @@
 export class PageClock {
   /** Whether times are shown in UTC. */
   utc = false;
-  /** Seconds back from now that charts may show: what this page keeps, the gateway, or an archiver. */
+  /** Maximum range of charts in seconds, depending on the page, the gateway and the archiver. */
   reach = 600;
-  /** Whether the gateway asks an archiver. */
+  /** Whether the gateway uses an archiver. */
   archived = false;
   #clock;
   /** @type {number | null} */
@@ -19,12 +19,12 @@ export class PageClock {
     return this.#frozen !== null;
   }
 
-  /** Seconds since 1970: what is drawn as now. */
+  /** The time at the end of charts, in seconds since 1970. */
   now() {
     return this.#frozen ?? this.live();
   }
 
-  /** Seconds since 1970, paused or not. */
+  /** The current time in seconds since 1970, even while the page is paused. */
   live() {
     return this.#clock.now();
   }

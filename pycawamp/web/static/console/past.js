@@ -2,13 +2,13 @@
 import { History } from "../plot/history.js";
 import { inserted } from "../plot/views.js";
 
-/** Samples of an answer at most: more than a chart has columns. */
+/** Maximum number of samples of a request: more than a chart has columns. */
 const POINTS = 3000;
 /** Milliseconds for which a view must be unchanged before its samples are requested. */
 const SETTLE = 250;
 /** If a view shows less than this part of thinned samples, they are requested again. */
 const CLOSE = 1 / 4;
-/** Milliseconds after a failure before it is tried again. */
+/** Milliseconds after a failure before the next request. */
 const RETRY = 10000;
 /** After this time (ms), a note says that samples are loading. */
 const SLOW = 500;
@@ -21,19 +21,19 @@ export class Past {
   #loaded;
   /** @type {{from: number, to: number, timeline: import("../plot/views.js").Timeline, thinned: boolean} | null} */
   #block = null;
-  /** What was joined last, of what, and the result. */
+  /** The parts that were joined last, and the result. */
   #joined = { parts: /** @type {unknown[]} */ ([]), timeline: /** @type {import("../plot/views.js").Timeline | null} */ (null) };
-  /** @type {[number, number] | null} what is asked for */
-  #asking = null;
+  /** @type {[number, number] | null} the requested range */
+  #requesting = null;
   #timer = 0;
-  #askedAt = 0;
+  #requestedAt = 0;
   #notBefore = 0;
   #problem = "";
 
   /**
    * @param {import("../pycaserver.js").PV} pv
    * @param {() => number} now in seconds
-   * @param {() => void} loaded there is more to draw
+   * @param {() => void} loaded called when there are new samples
    */
   constructor(pv, now, loaded) {
     this.#pv = pv;
@@ -43,11 +43,11 @@ export class Past {
 
   /** A note about older samples, or "". */
   get note() {
-    return this.#asking && Date.now() - this.#askedAt > SLOW ? "Loading older samples…" : this.#problem;
+    return this.#requesting && Date.now() - this.#requestedAt > SLOW ? "Loading older samples…" : this.#problem;
   }
 
   /**
-   * The samples of a range: the page's own from `seam` on, and older ones as soon as they are here.
+   * The samples of a range: the page's own ones since `seam`, and older ones when they have been received.
    *
    * @param {import("../plot/history.js").History} own
    * @param {number} seam
@@ -83,31 +83,31 @@ export class Past {
   }
 
   #request(from, end, seam) {
-    if (Date.now() < this.#notBefore || (this.#asking && this.#asking[0] <= from && this.#asking[1] >= end)) return;
+    if (Date.now() < this.#notBefore || (this.#requesting && this.#requesting[0] <= from && this.#requesting[1] >= end)) return;
     const span = end - from;
-    if (!this.#asking) this.#askedAt = Date.now();
-    // Also what the page has itself: it will drop that.
-    this.#asking = [from - span / 2, Math.min(end + span / 2, Math.max(seam, this.#now()))];
+    if (!this.#requesting) this.#requestedAt = Date.now();
+    // This includes samples that the page has itself, since it will drop them.
+    this.#requesting = [from - span / 2, Math.min(end + span / 2, Math.max(seam, this.#now()))];
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#ask(), SETTLE);
+    this.#timer = setTimeout(() => this.#load(), SETTLE);
   }
 
-  async #ask() {
-    const asked = this.#asking;
-    if (!asked) return;
+  async #load() {
+    const requested = this.#requesting;
+    if (!requested) return;
     try {
-      const lists = await this.#pv.history({ from: Math.max(0, asked[0]), to: asked[1], points: POINTS });
-      if (asked !== this.#asking) return;
+      const lists = await this.#pv.history({ from: Math.max(0, requested[0]), to: requested[1], points: POINTS });
+      if (requested !== this.#requesting) return;
       const timeline = new History({ capacity: lists.timestamps.length });
       timeline.catchUp(lists, Infinity);
-      this.#block = { from: asked[0], to: asked[1], timeline, thinned: lists.timestamps.length > POINTS / 3 };
+      this.#block = { from: requested[0], to: requested[1], timeline, thinned: lists.timestamps.length > POINTS / 3 };
       this.#problem = "";
     } catch (error) {
-      if (asked !== this.#asking) return;
+      if (requested !== this.#requesting) return;
       this.#notBefore = Date.now() + RETRY;
       this.#problem = `No older samples: ${error.message}.`;
     }
-    this.#asking = null;
+    this.#requesting = null;
     this.#loaded();
   }
 }

@@ -1,4 +1,4 @@
-/** What writes: a field, buttons of an enum, steps. It is shown only if the gateway allows this user to write. */
+/** The controls for writing: a field, buttons of an enum, steps. They are shown only if the gateway allows this user to write. */
 import { jsonOf } from "../client/json.js";
 import { FLOATS, INTEGERS, UNWRITABLE, lengthWarning, limitWarning, typedList, valueFrom } from "../view/entry.js";
 import { formattedText } from "../view/format.js";
@@ -8,10 +8,10 @@ import { el, setText } from "./dom.js";
 import { failureText } from "./failure.js";
 
 const LISTS = { string: 'new values: one, "two words", …' };
-/** Elements of an array that are shown in an outcome. */
-const MOST_TOLD = 8;
-/** More labels than these are in a list to choose from. */
-const MOST_BUTTONS = 8;
+/** Maximum number of elements of an array that are shown in the outcome. */
+const MAX_LISTED = 8;
+/** Maximum number of buttons. For more labels there is a drop-down list. */
+const MAX_BUTTONS = 8;
 
 export class PutForm {
   #watch;
@@ -19,7 +19,7 @@ export class PutForm {
   #field = /** @type {any} */ (null);
   #shape = "";
   #isBusy = false;
-  /** What was there before the last write: a value, or undefined. */
+  /** The value before the last write, or undefined. */
   #before;
   #write = el("button", { type: "submit" }, "Write");
   #steps;
@@ -45,7 +45,7 @@ export class PutForm {
 
   paint() {
     const { metadata, pv } = this.#watch;
-    // With pvAccess, it is unknown until a write is tried whether the IOC allows it.
+    // With pvAccess, it is unknown whether the IOC allows writes until one is tried.
     const allowed = (metadata?.write_access === true || metadata?.write_access === null) && !UNWRITABLE.includes(metadata.type);
     this.element.hidden = !allowed;
     if (!allowed) return;
@@ -69,7 +69,7 @@ export class PutForm {
     this.#shape = shape;
     const label = `New value of ${this.#watch.name}`;
     const labels = metadata.count === 1 ? metadata.enum_strs ?? [] : [];
-    this.#field = labels.length > MOST_BUTTONS ? choice(label, labels) : labels.length > 0 ? this.#buttons(label, labels) : entry(label, metadata);
+    this.#field = labels.length > MAX_BUTTONS ? choice(label, labels) : labels.length > 0 ? this.#buttons(label, labels) : entry(label, metadata);
     this.#slot.replaceChildren(this.#field);
     this.#write.hidden = this.#choices().length > 0;
     const step = stepOf(metadata);
@@ -80,32 +80,32 @@ export class PutForm {
   }
 
   #buttons(label, labels) {
-    const buttons = labels.map((text, i) => el("button", { type: "button", on: { click: () => this.#ask(i) } }, text || String(i)));
+    const buttons = labels.map((text, i) => el("button", { type: "button", on: { click: () => this.#confirmAndPut(i) } }, text || String(i)));
     return el("div", { class: "choices", role: "group", "aria-label": label }, ...buttons);
   }
 
   #submit() {
     let value;
     try {
-      // What is chosen is an index: among labels that are numbers it would be another one.
+      // The value of a select is an index. As text, it might match another label that is a number.
       value = this.#field.tagName === "SELECT" ? Number(this.#field.value) : valueFrom(this.#field.value, this.#watch.metadata);
     } catch (error) {
       return this.#showOutcome("failed", error.message);
     }
-    return this.#ask(value);
+    return this.#confirmAndPut(value);
   }
 
   #step(by) {
     const { metadata, pv } = this.#watch;
     const step = stepOf(metadata) ?? 0;
-    // Beyond 2^53 a number may have lost its last digits.
+    // Numbers beyond 2^53 may have been rounded.
     if (typeof pv.last?.value !== "number" || !(Math.abs(pv.last.value) <= Number.MAX_SAFE_INTEGER)) return this.#showOutcome("failed", "There is no value to step from.");
     // Sums of decimal fractions have rounding errors.
-    return this.#ask(Number((pv.last.value + by * step).toPrecision(15)));
+    return this.#confirmAndPut(Number((pv.last.value + by * step).toPrecision(15)));
   }
 
-  /** Asks for confirmation if a write may be unintended. */
-  async #ask(value) {
+  /** Writes a value, after a confirmation if it may be unintended. */
+  async #confirmAndPut(value) {
     const { metadata, name, pv } = this.#watch;
     this.#showOutcome("", "");
     const warning = limitWarning(value, metadata) ?? lengthWarning(value, pv.last?.value);
@@ -131,7 +131,7 @@ export class PutForm {
       this.#before = did === "Wrote" ? before : undefined;
       this.#showOutcome("done", `✓ ${did} ${this.#valueText(value)} in ${seconds} s`);
       if ("value" in this.#field) this.#field.value = "";
-      await this.#sayHeld(value);
+      await this.#showReadback(value);
     } catch (error) {
       this.#showOutcome("failed", `✕ ${failureText(error, this.#account.mayHelp)}`);
     } finally {
@@ -139,23 +139,23 @@ export class PutForm {
     }
   }
 
-  /** The record may have another value than was written: DRVL and DRVH limit it. */
-  async #sayHeld(written) {
+  /** Shows the record's value after a write, which may differ from the written one because of DRVL and DRVH. */
+  async #showReadback(written) {
     const { format, metadata, pv } = this.#watch;
     try {
       const update = await pv.get();
       const held = writable(update, metadata);
-      // To the last digit, if it is what was written: what is rounded looks like another value.
+      // Equal values are shown with all digits, since a rounded one would look different.
       const text = held === written || typeof held !== "number" ? this.#valueText(held) : formattedText(update, metadata, format);
       setText(this.#outcome, `${this.#outcome.textContent}; the PV now has ${text}`);
     } catch {
-      // It was written all the same.
+      // The write itself has succeeded.
     }
   }
 
   #valueText(value) {
     const { format, metadata } = this.#watch;
-    if (isList(value)) return value.length > MOST_TOLD ? `${value.length} elements` : typedList(Array.from(value, String));
+    if (isList(value)) return value.length > MAX_LISTED ? `${value.length} elements` : typedList(Array.from(value, String));
     if (typeof value === "string") return `“${value}”`;
     if (value === undefined) return "no value";
     if (value !== null && typeof value === "object") return jsonOf(value);
@@ -175,14 +175,14 @@ export class PutForm {
   }
 }
 
-/** How far a step goes; null where there are none. */
+/** The size of a step, or null if there are no steps. */
 function stepOf({ type, count, precision = 0, enum_strs: labels }) {
   if (count !== 1 || labels) return null;
   if (INTEGERS.includes(type)) return 1;
   return FLOATS.includes(type) ? Number(`1e-${Math.min(Math.max(precision, 0), 15)}`) : null;
 }
 
-/** A value as it can be written again; undefined if there is none. */
+/** A value in a form that can be written; undefined if there is none. */
 function writable(update, metadata) {
   if (!update || update.count === 0 && !isList(update.value)) return undefined;
   return metadata.type === "char" && metadata.count !== 1 ? textOf(update, metadata) : exactValue(update, metadata);

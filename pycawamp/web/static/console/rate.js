@@ -2,26 +2,26 @@
 const USUAL = "10";
 const CHOICES = ["1", "2", "5", "10", "20", "all"];
 
-/** @param {string | null} wanted */
-function chosen(wanted) {
-  return wanted !== null && CHOICES.includes(wanted) ? wanted : USUAL;
+/** @param {string | null} requested */
+function chosen(requested) {
+  return requested !== null && CHOICES.includes(requested) ? requested : USUAL;
 }
 
 export class Rate {
   #select;
   #changed;
 
-  /** @param {string | null} wanted from the address */
-  constructor(select, wanted, changed) {
+  /** @param {string | null} requested from the address */
+  constructor(select, requested, changed) {
     this.#select = select;
     this.#changed = changed;
-    select.value = chosen(wanted);
+    select.value = chosen(requested);
     select.addEventListener("change", changed);
   }
 
-  /** @param {string | null} wanted null: the usual one */
-  choose(wanted) {
-    const value = chosen(wanted);
+  /** @param {string | null} requested null: the default */
+  choose(requested) {
+    const value = chosen(requested);
     if (value === this.#select.value) return;
     this.#select.value = value;
     this.#changed();
@@ -32,7 +32,7 @@ export class Rate {
     return this.#select.value === "all" ? Infinity : Number(this.#select.value);
   }
 
-  /** For the address: null when it is the usual one. */
+  /** The rate for the address; null if it is the default. */
   get mention() {
     return this.#select.value === USUAL ? null : this.#select.value;
   }

@@ -1,6 +1,6 @@
 /** Dragging of rows and headings by their handle, with mouse, pen or finger. */
 
-/** Near the window's edge (CSS pixels), a drag scrolls by this much per event. */
+/** Distance (CSS pixels) from the window's edge within which a drag scrolls, and how far per event. */
 const EDGE = 48;
 const SCROLL = 12;
 
@@ -44,7 +44,7 @@ export class Reorder {
   }
 }
 
-/** Whether a point comes before the middle of an element, as one reads: rows, then columns. */
+/** Whether a point is before the middle of an element in reading order: rows, then columns. */
 function isBefore(x, y, element) {
   const { top, bottom, left, width, height } = element.getBoundingClientRect();
   if (isBeside(element)) return y < top || (y < bottom && x < left + width / 2);
@@ -57,7 +57,7 @@ function isAfter(x, y, element) {
   return y > top + height / 2;
 }
 
-/** Whether there are others beside it. */
+/** Whether there are other entries beside it. */
 function isBeside(element) {
   return element.getBoundingClientRect().width < 0.9 * element.parentElement.getBoundingClientRect().width;
 }

@@ -1,4 +1,4 @@
-/** A watch as a row of the table: built once, then only what changed is written. */
+/** A watch as a row of the table. It is built once; then, only changes are written. */
 import { Picture } from "../plot/picture.js";
 import { Sparkline } from "../plot/sparkline.js";
 import { formattedText } from "../view/format.js";
@@ -8,24 +8,24 @@ import { el, setClass, setText } from "./dom.js";
 import { statusOf } from "./status.js";
 import { arrayText } from "./valuetext.js";
 
-/** Minutes are for the details; a row shows what happened just now. */
+/** The time range of trends in rows (s); details show more. */
 const TREND_SECONDS = 120;
 /** The kinds of values that have a trend, or a picture in its place. */
 const DRAWN = ["number", "array", "image"];
 
 export class Row {
-  /** Whether the browser shows it. A row out of sight is not painted. */
+  /** Whether it is visible. Other rows are not painted. */
   visible = false;
-  /** @type {import("./details.js").Details | null} unfolded below it */
+  /** @type {import("./details.js").Details | null} the details, if they are open */
   details = null;
-  /** What the passing of time alone repaints, for the painter. */
+  /** The painter's task for changes with time. */
   trendItem = { paint: () => this.paintTrend() };
   figureItem = { paint: () => this.details?.paintFigure() };
   #clock;
   #trend;
-  /** Where the trend is. */
+  /** The cell of the trend. */
   #cell;
-  /** @type {Picture | null} a small one, while it is in sight */
+  /** @type {Picture | null} a small picture, while the row is visible */
   #picture = null;
   #pictured = null;
   #value = el("span", { class: "value" });
@@ -82,7 +82,7 @@ export class Row {
     this.details?.paint();
   }
 
-  /** @param {string} text what the PV is */
+  /** @param {string} text the description of the PV */
   describe(text) {
     setText(this.#description, text);
     this.#description.title = text;

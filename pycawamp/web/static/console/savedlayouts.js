@@ -1,8 +1,8 @@
-/** Layouts that are kept in this browser, by their names. */
-import { jsonOf, layoutOf, MOST } from "./layout.js";
+/** Layouts that are stored in this browser, by name. */
+import { jsonOf, layoutOf, LIMITS } from "./layout.js";
 
 const KEY = "pycaserver-layout ";
-const MOST_LAYOUTS = 100;
+const MAX_LAYOUTS = 100;
 
 /** @returns {string[]} */
 export function savedNames() {
@@ -13,12 +13,12 @@ export function savedNames() {
   }
 }
 
-/** @param {import("./layout.js").Layout} layout @throws {Error} if it cannot be kept */
+/** @param {import("./layout.js").Layout} layout @throws {Error} if it cannot be stored */
 export function save(layout) {
   const text = jsonOf(layout);
-  if (text.length > MOST.bytes) throw new Error("The layout is too large for this browser. Save it as a file.");
+  if (text.length > LIMITS.bytes) throw new Error("The layout is too large for this browser. Save it as a file.");
   const names = savedNames();
-  if (names.length >= MOST_LAYOUTS && !names.includes(layout.name)) throw new Error(`This browser keeps ${MOST_LAYOUTS} layouts. Delete one first.`);
+  if (names.length >= MAX_LAYOUTS && !names.includes(layout.name)) throw new Error(`This browser keeps ${MAX_LAYOUTS} layouts. Delete one first.`);
   try {
     localStorage.setItem(KEY + layout.name, text);
   } catch {
@@ -26,7 +26,7 @@ export function save(layout) {
   }
 }
 
-/** @param {string} name @returns {import("./layout.js").Layout} @throws {Error} what is wrong with it */
+/** @param {string} name @returns {import("./layout.js").Layout} @throws {Error} if it is not valid */
 export function saved(name) {
   return { ...layoutOf(localStorage.getItem(KEY + name) ?? ""), name };
 }

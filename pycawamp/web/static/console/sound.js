@@ -1,11 +1,11 @@
-/** A sound for new alarms, if enabled. Browsers play nothing before the page was clicked or a key pressed. */
+/** A sound for new alarms, if enabled. Browsers play no sound until the page is clicked or a key is pressed. */
 
 const KEY = "pycaserver-sound";
-/** Hertz, one tone after the other: the worse, the more. */
+/** Successive tones in hertz: more of them for worse alarms. */
 const TONES = { disconnected: [440], minor: [520, 520], major: [660, 880, 660], invalid: [880, 660, 880, 660] };
 const SECONDS = 0.16;
 const VOLUME = 0.2;
-/** Between two sounds (ms): a burst of alarms makes one. */
+/** Minimum time between two sounds (ms). A burst of alarms plays one. */
 const PAUSE = 1500;
 
 export class Sound {
@@ -15,7 +15,7 @@ export class Sound {
   #context = null;
   #last = -PAUSE;
 
-  /** @param {HTMLInputElement} box @param {HTMLElement} note says what is missing */
+  /** @param {HTMLInputElement} box @param {HTMLElement} note shows why there is no sound */
   constructor(box, note) {
     this.#box = box;
     this.#note = note;
@@ -69,7 +69,7 @@ function tone(context, hertz, start) {
   const gain = context.createGain();
   const oscillator = context.createOscillator();
   oscillator.frequency.value = hertz;
-  // Faded in and out: what is cut clicks.
+  // Fading in and out avoids clicks.
   gain.gain.setValueAtTime(0, start);
   gain.gain.linearRampToValueAtTime(VOLUME, start + 0.02);
   gain.gain.linearRampToValueAtTime(0, start + SECONDS);

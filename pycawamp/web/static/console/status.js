@@ -1,4 +1,4 @@
-/** A watch's state: its word, the same everywhere, and its shape. */
+/** The state of a watch as a word and a shape, which are the same everywhere. */
 import { alarmOf } from "../view/alarm.js";
 
 const WAITING = {
@@ -8,7 +8,7 @@ const WAITING = {
   disconnected: { name: "disconnected", shape: "⊘", badge: "DISCONNECTED", hint: "The IOC is disconnected. This is the last known value." },
   unknown: { name: "disconnected", shape: "◌", badge: "NOT FOUND", hint: "No IOC answers. The search continues." },
 };
-/** Titles of the gateway's errors, and what can be done; "whole" needs no message of the gateway's. */
+/** Titles of the gateway's errors, and hints. With "whole", the gateway's message is not shown. */
 const REFUSALS = {
   forbidden: { badge: "FORBIDDEN", hint: "You may not read this PV.", whole: true },
   unauthenticated: { badge: "FORBIDDEN", hint: "You must log in to read this PV.", whole: true },
@@ -16,7 +16,7 @@ const REFUSALS = {
   bad_name: { badge: "BAD NAME", hint: "This is not a valid PV name." },
   rate_limited: { badge: "RATE LIMITED", hint: "Too many requests in a short time. Remove the PV and add it again." },
 };
-/** Of alarms: the word alone counts them, whatever their status. */
+/** States of alarms. They are counted by the word, regardless of their status. */
 const WORDS = { ok: "ok", minor: "minor", major: "major", invalid: "invalid" };
 
 /** @returns {{name: string, shape: string, badge: string, word: string, hint: string}} */

@@ -2,10 +2,10 @@
 import { el } from "./dom.js";
 import { gatewayUrl } from "./gatewayurl.js";
 
-/** Characters before anything is asked for. */
-const LEAST = 2;
-const MOST = 100;
-/** Milliseconds without a key before anything is asked for. */
+/** Minimum number of characters for a request. */
+const MIN_LENGTH = 2;
+const MAX_LENGTH = 100;
+/** Milliseconds without a key press before a request. */
 const PAUSE = 200;
 const SEPARATORS = /[\s,;]/;
 
@@ -15,7 +15,7 @@ export class Suggestions {
   #announcer;
   #isOffered = false;
   #timer = 0;
-  #asked = new AbortController();
+  #aborter = new AbortController();
   #active = -1;
 
   /** @param {HTMLTextAreaElement} field @param {HTMLElement} list @param {import("./announcer.js").Announcer} announcer */
@@ -26,7 +26,7 @@ export class Suggestions {
     field.addEventListener("input", () => this.#typed());
     field.addEventListener("keydown", (event) => this.#key(event));
     field.addEventListener("blur", () => this.close());
-    // Before the field loses the focus.
+    // This is handled before the field loses the focus.
     list.addEventListener("pointerdown", (event) => {
       event.preventDefault();
       const option = /** @type {Element} */ (event.target).closest("[role=option]");
@@ -34,14 +34,14 @@ export class Suggestions {
     });
   }
 
-  /** The gateway can be asked. */
+  /** Enables suggestions, since the gateway has them. */
   offer() {
     this.#isOffered = true;
   }
 
   close() {
     clearTimeout(this.#timer);
-    this.#asked.abort();
+    this.#aborter.abort();
     this.#list.hidden = true;
     this.#list.replaceChildren();
     this.#select(-1);
@@ -50,8 +50,8 @@ export class Suggestions {
   #typed() {
     this.close();
     const { text } = this.#word;
-    if (!this.#isOffered || text.length < LEAST || text.length > MOST) return;
-    this.#timer = setTimeout(() => this.#ask(text), PAUSE);
+    if (!this.#isOffered || text.length < MIN_LENGTH || text.length > MAX_LENGTH) return;
+    this.#timer = setTimeout(() => this.#request(text), PAUSE);
   }
 
   /** The name that the cursor is in. */
@@ -62,9 +62,9 @@ export class Suggestions {
     return { start, end, text: value.slice(start, end) };
   }
 
-  async #ask(text) {
-    this.#asked = new AbortController();
-    const { signal } = this.#asked;
+  async #request(text) {
+    this.#aborter = new AbortController();
+    const { signal } = this.#aborter;
     try {
       const url = gatewayUrl("names");
       url.searchParams.set("part", text);
@@ -73,7 +73,7 @@ export class Suggestions {
       const { names, problem } = await reply.json();
       if (!signal.aborted) this.#show(names, problem);
     } catch {
-      // Without an answer, one types the name.
+      // Without suggestions, the name can still be typed.
     }
   }
 
@@ -83,7 +83,7 @@ export class Suggestions {
       el("li", { id: `suggestion-${i}`, role: "option", "aria-selected": "false", data: { name } }, el("b", {}, name), el("span", {}, description), el("small", {}, source))));
     this.#list.hidden = names.length === 0;
     const count = names.length === 0 ? "" : `${names.length} suggestions. `;
-    if (count || problem) this.#announcer.say(`${count}${problem ?? ""}`.trim());
+    if (count || problem) this.#announcer.announce(`${count}${problem ?? ""}`.trim());
     this.#list.title = problem ?? "";
   }
 
@@ -96,7 +96,7 @@ export class Suggestions {
     else if ((event.key === "Enter" || event.key === "Tab") && this.#active >= 0) this.#take(this.#list.children[this.#active]);
     else return;
     event.preventDefault();
-    // Enter adds, unless it chooses.
+    // Enter adds the names, unless it chooses a suggestion.
     event.stopImmediatePropagation();
   }
 

@@ -2,7 +2,7 @@
 import { el } from "./dom.js";
 import { statusOf } from "./status.js";
 
-/** The worst first. What is ok is not counted. */
+/** States, the worst first. PVs that are ok are not counted. */
 const ORDER = ["invalid", "major", "minor", "disconnected", "stale", "searching"];
 
 export class Summary {

@@ -1,17 +1,17 @@
-/** The watched PVs in their order, and which of them are in sight. */
+/** The watched PVs in their order, and which of them are visible. */
 import { Details } from "./details.js";
 import { Heading } from "./heading.js";
 import { shown } from "./layout.js";
 import { Row } from "./row.js";
 import { Watch } from "./watch.js";
 
-/** Rows this near (CSS pixels) to the window are kept painted, so that scrolling shows no blanks. */
+/** Rows within this distance (CSS pixels) of the window are painted, so that scrolling shows no blank rows. */
 const MARGIN = "200px";
 
 export class Table {
-  /** Updates received in all. */
+  /** Total number of received updates. */
   updates = 0;
-  /** @type {import("./account.js").Account} who the user is */
+  /** @type {import("./account.js").Account} */
   account = /** @type {any} */ (null);
   #body;
   #gateway;
@@ -26,7 +26,7 @@ export class Table {
   /** @type {(Row | Heading)[] | null} the entries as listed, while they are shown in another order */
   #order = null;
   #byElement = new WeakMap();
-  #observer = new IntersectionObserver((entries) => this.#seen(entries), { rootMargin: MARGIN });
+  #observer = new IntersectionObserver((entries) => this.#intersected(entries), { rootMargin: MARGIN });
 
   /**
    * @param {HTMLElement} body
@@ -35,10 +35,10 @@ export class Table {
    * @param {import("./pageclock.js").PageClock} parts.clock
    * @param {import("../view/painter.js").Painter} parts.painter
    * @param {number} parts.rate
-   * @param {() => void} parts.changed the list is another one now
-   * @param {(gone: Kept[], before: Kept[]) => void} parts.removed what was removed, and the list as it was
-   * @param {(watch: Watch) => void} parts.news of a PV: an update, or a change of its connection
-   * @param {(row: Row) => void} parts.dropped a row is no longer in the table
+   * @param {() => void} parts.changed the list has changed
+   * @param {(gone: Kept[], before: Kept[]) => void} parts.removed the removed entries, and the previous list
+   * @param {(watch: Watch) => void} parts.news a PV was updated, or its connection has changed
+   * @param {(row: Row) => void} parts.dropped a row was removed from the table
    */
   constructor(body, { gateway, clock, painter, rate, changed, removed, news, dropped }) {
     this.#body = body;
@@ -68,7 +68,7 @@ export class Table {
     return Array.from(this.#body.children, (element) => this.#byElement.get(element));
   }
 
-  /** @returns {(Row | Heading)[]} in the order that somebody gave them */
+  /** @returns {(Row | Heading)[]} in the order of the list, which users can change */
   get listed() {
     return this.#order ?? this.entries;
   }
@@ -102,14 +102,14 @@ export class Table {
     return this.#rows.get(name);
   }
 
-  /** @param {string[]} names @returns {string[]} those that were not there yet */
+  /** @param {string[]} names @returns {string[]} those that were added */
   add(names) {
     const added = names.filter((name) => !this.#rows.has(name));
     this.addItems(added.map((name) => shown(name)));
     return added;
   }
 
-  /** @param {import("./layout.js").Item[]} items PVs that are there already are left out */
+  /** @param {import("./layout.js").Item[]} items PVs that are already in the table are skipped */
   addItems(items) {
     const added = items.filter((item) => "heading" in item || !this.#rows.has(item.pv)).map((item) => ("heading" in item ? this.#newHeading(item.heading) : this.#newRow(item)));
     this.#body.append(...added.map(({ element }) => element));
@@ -153,7 +153,7 @@ export class Table {
     this.#listChanged();
   }
 
-  /** Whether the list stays as it is, however its rows are arranged from now on; if not, they go back. */
+  /** Whether rows are arranged independently of the list. If not, they are shown in its order again. */
   keepOrder(isKept) {
     if (isKept) this.#order ??= this.entries;
     else if (this.#order) {
@@ -162,16 +162,16 @@ export class Table {
     }
   }
 
-  /** @param {number} by places down, negative: up @returns {number} its place, from 1 */
+  /** @param {number} by positions down; negative: up @returns {number} the new position, from 1 */
   move(entry, by) {
     if (this.isSorted) return this.listed.indexOf(entry) + 1;
     const target = this.#neighbour(entry, by);
-    // The neighbour moves, not the row: an element that leaves the document loses focus and pointer.
+    // The neighbour is moved, since an element that is removed from the document loses focus and pointer.
     if (target) this.#body.insertBefore(target.element, by > 0 ? entry.element : entry.element.nextSibling);
     return this.listed.indexOf(entry) + 1;
   }
 
-  /** After a move by drag or key. */
+  /** Handles a move by drag or key. */
   moved() {
     this.#listChanged();
   }
@@ -212,7 +212,7 @@ export class Table {
     for (const row of this.#visible()) if (row.details) this.#painter.mark(row);
   }
 
-  /** Time passed: traces move on, in rows and in open plots. */
+  /** Moves traces with the time, in rows and in open plots. */
   tick() {
     for (const row of this.#visible()) this.#painter.mark(row.trendItem);
   }
@@ -282,7 +282,7 @@ export class Table {
     this.#dropped(row);
   }
 
-  #seen(entries) {
+  #intersected(entries) {
     for (const { target, isIntersecting } of entries) {
       const row = this.#byElement.get(target);
       if (!row || row.visible === isIntersecting) continue;
@@ -305,7 +305,7 @@ export class Table {
     if (row.line.contains(target) && target !== row.handle) this.toggle(row);
   }
 
-  /** @returns {Row | Heading | undefined} the next one that is shown */
+  /** @returns {Row | Heading | undefined} the next visible entry */
   #neighbour(entry, by) {
     let { element } = entry;
     do element = by < 0 ? element.previousElementSibling : element.nextElementSibling;
@@ -325,4 +325,4 @@ export class Table {
   }
 }
 
-/** @typedef {import("./layout.js").Shown | Heading} Kept an entry, as it can be restored */
+/** @typedef {import("./layout.js").Shown | Heading} Kept an entry that can be restored */

@@ -1,4 +1,4 @@
-/** A table of pvAccess as a table: labels above columns. */
+/** A pvAccess table as an HTML table with column labels. */
 import { scalarText } from "../view/reading.js";
 import { el, setText } from "./dom.js";
 
@@ -38,14 +38,14 @@ export class TableFigure {
   }
 }
 
-/** How many rows and columns there are, in words. */
+/** The numbers of rows and columns, as text. */
 export function tableText(value) {
   const { columns } = partsOf(value);
   const rows = rowsOf(columns);
   return `${rows} ${rows === 1 ? "row" : "rows"} × ${columns.length} ${columns.length === 1 ? "column" : "columns"}`;
 }
 
-/** The value is not validated. */
+/** The columns of a value, which may be invalid. */
 function partsOf(value) {
   const entries = Object.entries(value?.columns ?? {});
   const labels = Array.isArray(value?.labels) ? value.labels : [];
@@ -59,7 +59,7 @@ function rowsOf(columns) {
   return Math.max(0, ...columns.map((column) => column.length));
 }
 
-/** @returns {[string, string]} text and class: numbers are written to the right */
+/** @returns {[string, string]} text and class: numbers are right-aligned */
 function cellOf(item) {
   if (item === undefined) return ["", ""];
   return item === null ? ["NaN", "number"] : [scalarText(item, null), typeof item === "number" ? "number" : ""];

@@ -1,7 +1,7 @@
-/** The title and the icon of the browser's tab: the list, and the worst alarm, or that nothing is live. */
+/** The title and the icon of the browser's tab: the list, and the worst alarm or that values are stale. */
 
 const ICON = "static/icon.svg";
-/** Each level has a shape of its own, so that the colour does not matter. */
+/** The shape of each level, which identifies it without its colour. */
 const SIGNS = {
   invalid: ["#7d1fa3", '<path d="M9 9l14 14M23 9L9 23" stroke="#fff" stroke-width="5" stroke-linecap="round"/>'],
   major: ["#c4121f", '<path d="M16 5l11 11-11 11L5 16z" fill="#fff"/>'],

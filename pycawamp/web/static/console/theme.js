@@ -1,4 +1,4 @@
-/** Light, dark, or as the system has it; remembered in this browser. */
+/** The colour scheme: light, dark or that of the system. It is stored in this browser. */
 const KEY = "pycaserver-theme";
 const ORDER = ["auto", "light", "dark"];
 const LABELS = { auto: "◐ Auto", light: "○ Light", dark: "● Dark" };
@@ -8,7 +8,7 @@ export class Theme {
   #changed;
   #choice = remembered();
 
-  /** @param {() => void} changed colours are others now */
+  /** @param {() => void} changed called when the colours have changed */
   constructor(button, changed) {
     this.#button = button;
     this.#changed = changed;

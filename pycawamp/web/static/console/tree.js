@@ -1,13 +1,13 @@
-/** A structure of pvAccess as a tree, whose branches stay open or shut while values change. */
+/** A pvAccess structure as a tree. Branches remain open or closed while values change. */
 import { scalarText } from "../view/reading.js";
 import { el, setText } from "./dom.js";
 
 const SHOWN_ELEMENTS = 10;
-/** Of an array of structures. */
+/** Maximum number of elements of an array of structures. */
 const SHOWN_BRANCHES = 100;
-/** Branches further down begin shut, */
+/** Branches below this depth are closed at first, */
 const OPEN_DEPTH = 1;
-/** and those that have the same in them everywhere. */
+/** and so are these standard fields. */
 const SHUT = ["record", "alarm", "timeStamp"];
 
 export class TreeFigure {
@@ -38,7 +38,7 @@ export class TreeFigure {
   }
 }
 
-/** The names of the fields, in words. */
+/** The names of the fields, as text. */
 export function treeText(value) {
   return `{${Object.keys(value ?? {}).join(", ")}}`;
 }
@@ -66,7 +66,7 @@ class Fields {
   }
 }
 
-/** A name and its value, which is a text or has fields of its own. */
+/** A name and its value, which is a text or has fields. */
 class Field {
   element = el("li");
   #name;
@@ -75,7 +75,7 @@ class Field {
   #text = null;
   /** @type {{details: HTMLDetailsElement, hint: HTMLElement, fields: Fields} | null} of a branch */
   #branch = null;
-  /** What a branch that is shut holds: it is not painted. */
+  /** The value of a closed branch, which is not painted. */
   #children = [];
 
   constructor(name, depth) {

@@ -1,7 +1,7 @@
-/** Offers to undo a removal, for a while. */
+/** Offers to undo a removal, for some seconds. */
 import { setText } from "./dom.js";
 
-/** Milliseconds. */
+/** Milliseconds for which undo is offered. */
 const OFFERED = 20000;
 
 export class Undo {
@@ -20,7 +20,7 @@ export class Undo {
     });
   }
 
-  /** @param {string} text what was done @param {() => void} act undoes it */
+  /** @param {string} text a description of the action @param {() => void} act undoes the action */
   offer(text, act) {
     this.#act = act;
     setText(this.#text, text);

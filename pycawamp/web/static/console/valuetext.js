@@ -1,4 +1,4 @@
-/** A watch's value in a few words, with its units. */
+/** A short text of a watch's value, with units. */
 import { extent } from "../plot/traces.js";
 import { formattedText } from "../view/format.js";
 
@@ -10,7 +10,7 @@ export function valueText(watch) {
   return update.units ? `${text} ${update.units}` : text;
 }
 
-/** The elements are in a plot; the text says how many and how large. */
+/** The length and range of an array, whose elements are shown in a plot. */
 export function arrayText(list) {
   const [low, high] = extent(list);
   const short = (number) => String(Number(number.toPrecision(3)));

@@ -1,4 +1,4 @@
-/** How one PV is shown, and taken along: its number's format, copies of its value and of a link to it. */
+/** Controls for the number format of a PV, and for copying its value or a link to it. */
 import { FORMATS, formattedText } from "../view/format.js";
 import { isList } from "../view/reading.js";
 import { linkTo } from "./address.js";
@@ -12,7 +12,7 @@ export class Viewing {
   #copyValue;
   #outcome = el("output", { class: "outcome", role: "status" });
 
-  /** @param {() => void} changed the value is to be shown anew */
+  /** @param {() => void} changed called when the value must be painted again */
   constructor(watch, changed) {
     this.#watch = watch;
     this.#select = el("select", {}, ...Object.entries(FORMATS).map(([key, { label }]) => el("option", { value: key }, label)));
@@ -38,7 +38,7 @@ export class Viewing {
     return el("button", { type: "button", on: { click } }, label);
   }
 
-  /** The owner of the charts listens. */
+  /** Dispatches an event, which the owner of the charts handles. */
   #toChart() {
     this.element.dispatchEvent(new CustomEvent("tochart", { bubbles: true, detail: this.#watch.name }));
   }

@@ -1,6 +1,6 @@
-/** The page on a wall: big type, no controls. A button to leave shows while the pointer moves or has the focus. */
+/** The wall display: large type without controls. A button to leave it is shown while the pointer moves, and while it has the focus. */
 
-/** Milliseconds for which the button shows. */
+/** Milliseconds for which the button is shown. */
 const SHOWN = 3000;
 
 export class Wall {

@@ -6,7 +6,7 @@ import { composedKind } from "./kind.js";
 import { shown } from "./layout.js";
 import { Past } from "./past.js";
 
-/** The part of the gateway's history that rows show from the start; charts request all of it. */
+/** The part of the gateway's history that rows show (s); charts request all of it. */
 const PAST = { history: 600, points: 600 };
 const OPTIONS = { metadata: true, text: true, arrays: "binary", ...PAST };
 const SEVERITIES = ["NO_ALARM", "MINOR", "MAJOR", "INVALID"];
@@ -18,26 +18,26 @@ const TEXTS = ["char", "string"];
 export class Watch {
   /** The last error of the subscription, or null. */
   error = null;
-  /** Whether it was ever connected: if not, it counts as not found, otherwise as lost. */
+  /** Whether it was connected before. If it is disconnected, it is lost then, otherwise not found. */
   met = false;
-  /** How its number is written: a key of FORMATS. */
+  /** The format of its number: a key of FORMATS. */
   format = "record";
-  /** Pixels of a row, of an array that is shown as a picture; 0: it is not. */
+  /** Width in pixels of an array that is shown as a picture; 0: it is not. */
   width = 0;
   #gateway;
   #pv;
   #history = new History();
   #stamps = new Stamps();
-  /** The time of the first sample that came as an update. */
+  /** The time of the first sample that was received as an update. */
   #seam = Infinity;
-  /** @type {import("../client/types.js").History | null} what came from the gateway and seemed to be later than now */
+  /** @type {import("../client/types.js").History | null} the gateway's samples whose time stamps seemed to be in the future */
   #doubtful = null;
   #now;
   #archived;
   /** Whether the next value is the first of a connection. */
   #isFirst = true;
   #kind = "text";
-  /** @type {{update: any, history: History | null} | null} what a paused page goes on showing */
+  /** @type {{update: any, history: History | null} | null} what a paused page shows */
   #frozen = null;
 
   /** @param {{changed: (watch: Watch) => void, counted: () => void, now: () => number, archived: () => boolean}} on */
@@ -72,7 +72,7 @@ export class Watch {
     return this.#pv.name;
   }
 
-  /** @returns {import("./layout.js").Shown} it, and how it is shown */
+  /** @returns {import("./layout.js").Shown} its entry in a layout */
   get item() {
     return shown(this.name, this.format, this.width);
   }
@@ -89,7 +89,7 @@ export class Watch {
     return this.#pv.metadata;
   }
 
-  /** What sort of picture it makes: `"number"`, `"array"`, `"text"`, `"image"`, `"table"` or `"tree"`. */
+  /** The kind of its value: `"number"`, `"array"`, `"text"`, `"image"`, `"table"` or `"tree"`. */
   get kind() {
     // Between a connection and its first value, the kind is kept, so that the figure is kept.
     if (this.update) this.#kind = composedKind(this.update, this.metadata, this.width) ?? kindOf(this.update.value, this.metadata);
@@ -98,13 +98,13 @@ export class Watch {
 
   get history() {
     if (!this.#frozen) return this.#history;
-    // Copied when it is first looked at: a paused page shows few of its many histories.
+    // Histories are copied when they are first shown, since a paused page shows only few of them.
     this.#frozen.history ??= this.#history.clone();
     return this.#frozen.history;
   }
 
   /**
-   * The samples of a range, including older ones than the page has itself.
+   * The samples of a range, including those that are older than the page's own.
    * @param {[number, number]} range
    */
   samples(range) {
@@ -143,7 +143,7 @@ export class Watch {
     this.#frozen = null;
   }
 
-  /** Handles a correction of the clock: time stamps that seemed wrong may be right. */
+  /** Handles a correction of the clock, after which time stamps may be plausible. */
   clockChanged() {
     const { arrivedSince } = this.#stamps;
     const { last } = this.#pv;
@@ -174,7 +174,7 @@ export class Watch {
     this.#isFirst = false;
   }
 
-  /** For how long (s) the connection has been lost: on a computer that slept, that is detected late. */
+  /** The seconds since the connection was lost, which is detected late on a computer that slept. */
   #silence() {
     const { staleSince } = this.#gateway;
     return staleSince === null ? 0 : (Date.now() - staleSince) / 1000;
@@ -196,6 +196,6 @@ export class Watch {
 
 function kindOf(value, metadata) {
   if (typeof value === "number") return "number";
-  // An empty array of strings has no element that shows its type.
+  // For an empty array of strings, no element shows its type.
   return isList(value) && typeof value[0] !== "string" && !TEXTS.includes(metadata?.type) ? "array" : "text";
 }

@@ -1,4 +1,4 @@
-/** The empty page: how to begin, with the demo's PVs if there are any. */
+/** The empty page: how to begin, with the PVs of the demo if it runs. */
 import { answerOf } from "./gatewayclock.js";
 import { el } from "./dom.js";
 import { gatewayUrl } from "./gatewayurl.js";
@@ -17,7 +17,7 @@ export class Welcome {
     this.#element.hidden = !visible;
   }
 
-  /** @param {[string, string][]} records name and what it is */
+  /** @param {[string, string][]} records names and descriptions */
   offer(records) {
     if (records.length === 0) return;
     const names = records.map(([name]) => name);
@@ -41,12 +41,12 @@ export class Welcome {
   }
 }
 
-/** The gateway's configuration, and its time for the clock. Without an answer, nothing is offered. */
+/** Requests the gateway's configuration, and its time for the clock. If that fails, nothing is offered. */
 export async function gatewayConfig(clock) {
   try {
     const sent = Date.now();
     const reply = await fetch(gatewayUrl("config.json"), { cache: "no-store" });
-    // The page does not wait for it.
+    // The page does not wait for the clock.
     clock.learn(answerOf(sent, reply)).catch(() => {});
     const config = reply.ok ? await reply.json() : {};
     const demo = Array.isArray(config.demo) ? config.demo.filter((pair) => Array.isArray(pair) && typeof pair[0] === "string") : [];

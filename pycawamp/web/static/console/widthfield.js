@@ -1,4 +1,4 @@
-/** Has an array of numbers shown as a picture: areaDetector's ArrayData has all but its width. */
+/** A field for the width of an array that is shown as a picture, such as areaDetector's ArrayData. */
 import { el } from "./dom.js";
 import { isWidth } from "./layout.js";
 
@@ -6,7 +6,7 @@ export class WidthField {
   #watch;
   #field;
 
-  /** @param {() => void} changed the value is to be shown anew */
+  /** @param {() => void} changed called when the value must be painted again */
   constructor(watch, changed) {
     this.#watch = watch;
     this.#field = el("input", { type: "text", class: "limit", inputmode: "numeric", placeholder: "none", title: "Pixels per row, to show the array as a picture" });
@@ -20,7 +20,7 @@ export class WidthField {
 
   paint() {
     const { update } = this.#watch;
-    // Characters too: ArrayData of 8 bits comes as such.
+    // Including characters, since 8-bit ArrayData has this type.
     this.element.hidden = !ArrayBuffer.isView(update?.value) || update.codec || update.shape.length > 1;
   }
 

@@ -7,7 +7,7 @@ import { isList, textOf } from "../view/reading.js";
 import { define, PVElement, sheetOf } from "./element.js";
 
 const SECONDS = 300;
-/** Between two paints, as time passes (ms). */
+/** Time between two paints (ms). */
 const INTERVAL = 100;
 const CSS = `
   :host { display: block; height: 240px; }

@@ -1,4 +1,4 @@
-/** What `<pv-value>` and `<pv-chart>` have in common: a PV of a gateway, while they are in a document. */
+/** The base class of `<pv-value>` and `<pv-chart>`, which has a PV of a gateway while it is in a document. */
 import { alarmOf } from "../view/alarm.js";
 import { Painter } from "../view/painter.js";
 import { fullStamp } from "../view/time.js";
@@ -6,7 +6,7 @@ import { gateways } from "./gateways.js";
 
 /** Allows the module to be imported in Node, which has no elements. */
 const Base = /** @type {typeof HTMLElement} */ (globalThis.HTMLElement ?? class {});
-/** Updates per second, unless the element has another limit. */
+/** Default of the maximum updates per second. */
 const MAX_RATE = 10;
 const painter = new Painter();
 
@@ -62,10 +62,10 @@ export class PVElement extends Base {
   /** Shows the current value. */
   show() {}
 
-  /** @param {import("../pycaserver.js").Update} _update that came */
+  /** @param {import("../pycaserver.js").Update} _update the received update */
   record(_update) {}
 
-  /** The connection to the IOC has begun or ended. */
+  /** Called when the connection to the IOC has begun or ended. */
   turned() {}
 
   /** Called when the PV has changed. */

@@ -1,4 +1,4 @@
-/** The connections of a page's elements: one for each gateway, as long as some element needs it. */
+/** The connections of a page's elements: one for each gateway, while any element uses it. */
 import { PVClient } from "../pycaserver.js";
 
 /** Milliseconds for which a connection is kept without elements: frameworks remove elements and add them again. */
@@ -16,7 +16,7 @@ class Gateways {
     return gateway.client;
   }
 
-  /** @param {string} url as it was taken */
+  /** @param {string} url as passed to `take` */
   leave(url) {
     const gateway = this.#open.get(url);
     if (!gateway) return;

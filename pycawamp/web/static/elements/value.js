@@ -4,7 +4,7 @@ import { alarmOf } from "../view/alarm.js";
 import { isEmpty } from "../view/reading.js";
 import { define, PVElement, sheetOf } from "./element.js";
 
-/** Marks and outlines beside the colours. */
+/** Marks and outlines in addition to the colours. */
 const CSS = `
   :host { padding-inline: 4px; font-variant-numeric: tabular-nums; }
   :host([data-state="minor"]) { background: #ffe38a; color: #3b2a00; outline: 2px solid #b07900; }

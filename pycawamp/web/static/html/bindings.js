@@ -28,7 +28,7 @@ export class Bindings {
   #follow(changes) {
     for (const { type, target, addedNodes, removedNodes } of changes) {
       if (type === "attributes") this.#rebind(target);
-      // A node that was only moved is still in the document: it keeps its binding.
+      // A node that was only moved is still in the document, and keeps its binding.
       for (const node of removedNodes) this.#each(node, (element) => element.isConnected || this.#release(element));
       for (const node of addedNodes) this.#each(node, (element) => element.isConnected && this.#bind(element));
     }

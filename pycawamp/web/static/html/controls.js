@@ -4,8 +4,8 @@ import { isList, scalarText, textOf } from "../view/reading.js";
 import { formatted, isRange } from "./displays.js";
 
 /**
- * A field to type into. Enter puts, Escape and leaving give up: a value half typed must not be
- * written because somebody clicked elsewhere. `data-put="change"` puts on leaving, too.
+ * A text field. Enter writes the value; Escape and leaving the field discard it, so that an incomplete value is not
+ * written because of a click elsewhere. With `data-put="change"`, leaving the field writes the value, too.
  */
 export class FieldControl {
   #element;
@@ -37,7 +37,7 @@ export class FieldControl {
   show(update, metadata) {
     if (this.#editing) return;
     const { format } = this.#element.dataset;
-    // A number field takes digits only: labels and units would leave it empty.
+    // A number field accepts only numbers: with labels and units it would be empty.
     const bare = this.#element.type === "number" && !format;
     const text = bare ? scalarText(update.value, { ...metadata, enum_strs: undefined }) : this.#typed(update, metadata, format);
     if (this.#element.value !== text) this.#element.value = text;
@@ -70,7 +70,7 @@ export class FieldControl {
   }
 }
 
-/** A slider: writes when it is released. Its range is the author's, else the PV's control limits. */
+/** A slider, which writes when it is released. Its range is that of its attributes, otherwise the PV's control limits. */
 export class RangeControl {
   #element;
   #put;
@@ -141,7 +141,7 @@ export class CheckControl {
   }
 }
 
-/** A selection: of the author's options, otherwise of the enum's labels. */
+/** A selection of the page's options, otherwise of the enum's labels. */
 export class ChoiceControl {
   #element;
   #put;
@@ -166,7 +166,7 @@ export class ChoiceControl {
 
   show(update, metadata) {
     if (!this.#own) this.#fill(metadata?.enum_strs ?? []);
-    // The author's options may be labels; ours are indices, and labels may be numbers.
+    // The page's options may be labels. Those added here are indices, since labels may be numbers.
     const values = Array.from(this.#element.options, (each) => each.value);
     const byLabel = this.#own ? values.indexOf(textOf(update, metadata)) : -1;
     this.#element.selectedIndex = byLabel >= 0 ? byLabel : values.indexOf(String(update.value));

@@ -35,7 +35,7 @@ export class TextDisplay {
   }
 }
 
-/** A bar. Its range is the author's attributes, else the PV's display limits. */
+/** A bar. Its range is that of its attributes, otherwise the PV's display limits. */
 export class BarDisplay {
   #element;
   #own;
@@ -53,7 +53,7 @@ export class BarDisplay {
     if (metadata) this.#range(metadata);
     if (Number.isFinite(update.value)) this.#element.value = update.value;
     else this.#element.removeAttribute("value");
-    // Bars are drawn by the browser; their text is what a screen reader says.
+    // Bars are drawn by the browser; their text is for screen readers.
     this.#element.setAttribute("aria-valuetext", textOf(update, metadata));
   }
 
@@ -74,12 +74,12 @@ export class BarDisplay {
   }
 }
 
-/** Records without limits have both at zero; a null is a side without one. */
+/** Whether limits are usable: both are zero if the record has none, and null means no limit on that side. */
 export function isRange(limits) {
   return limits !== undefined && limits.every(Number.isFinite) && limits[0] < limits[1];
 }
 
-/** A value by the author's format; without one, as the gateway writes it. */
+/** A value in the page's format; without one, as the gateway formats it. */
 export function formatted(update, metadata, format) {
   const text = textOf(update, metadata);
   if (!format) return text;

@@ -15,36 +15,36 @@ const LOG_STEPS = 10;
  */
 
 /**
- * @param {{log: boolean, range: [number, number] | null}} how range: null to follow what is in sight
- * @param {(above: number) => [number, number]} extent lowest and highest value in sight of those above some
- * @param {number} wanted about how many ticks
+ * @param {{log: boolean, range: [number, number] | null}} how range: null for an automatic range
+ * @param {(above: number) => [number, number]} extent lowest and highest visible value above a number
+ * @param {number} target approximate number of ticks
  * @param {readonly string[]} [labels] of an enum
  * @returns {Axis}
  */
-export function axisFor({ log, range }, extent, wanted, labels) {
-  if (log && !labels) return logAxis(range, extent(0), wanted);
+export function axisFor({ log, range }, extent, target, labels) {
+  if (log && !labels) return logAxis(range, extent(0), target);
   const [low, high] = range ?? steady(padded(extent(-Infinity)));
   const marks = labels
-    ? ticks(low, high, wanted).filter(Number.isInteger).map((at) => ({ at, label: labels[at] ?? String(at) }))
-    : numberTicks(low, high, wanted);
+    ? ticks(low, high, target).filter(Number.isInteger).map((at) => ({ at, label: labels[at] ?? String(at) }))
+    : numberTicks(low, high, target);
   return { range: [low, high], part: (value) => (value - low) / (high - low), ticks: marks };
 }
 
 /** @returns {Axis} */
-function logAxis(range, seen, wanted) {
-  const [least, most] = range && range[1] > 0 ? range : seen[0] > seen[1] ? [1, 10] : steadyLog([seen[0] / 1.2, seen[1] * 1.2]);
-  const low = logBottom(least, most);
-  const [bottom, top] = [Math.log10(low), Math.log10(most)];
+function logAxis(range, extent, target) {
+  const [lowest, highest] = range && range[1] > 0 ? range : extent[0] > extent[1] ? [1, 10] : steadyLog([extent[0] / 1.2, extent[1] * 1.2]);
+  const low = logBottom(lowest, highest);
+  const [bottom, top] = [Math.log10(low), Math.log10(highest)];
   // Values without a logarithm are below the axis.
   const part = (value) => (value > 0 ? (Math.log10(value) - bottom) / (top - bottom) : -1);
-  return { range: [low, most], part, ticks: logTicks(low, most, wanted) };
+  return { range: [low, highest], part, ticks: logTicks(low, highest, target) };
 }
 
-/** @returns {[number, number]} a little wider, on round numbers */
+/** @returns {[number, number]} a slightly wider range with round ends */
 function steady([low, high]) {
   const step = roundStep((high - low) / STEPS);
   const wider = /** @type {[number, number]} */ ([Math.floor(low / step) * step, Math.ceil(high / step) * step]);
-  // Of the largest numbers it has no end, and of the closest none between.
+  // It would be infinite for the largest numbers, and empty for neighbouring ones.
   return wider.every(Number.isFinite) && wider[0] < wider[1] ? wider : [low, high];
 }
 

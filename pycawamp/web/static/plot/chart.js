@@ -8,44 +8,44 @@ import { stepPen } from "./traces.js";
 
 const MARGIN = { top: 24, right: 12, bottom: 22 };
 const LABEL = 11;
-/** Value axes that are drawn beside each other, where there is room for them. */
-const MOST_AXES = 4;
-/** Width of the plot (CSS pixels) for each further axis. */
+/** Maximum number of value axes beside each other, if there is enough space. */
+const MAX_AXES = 4;
+/** Width of the plot (CSS pixels) that each further axis requires. */
 const ROOM_PER_AXIS = 220;
-/** How alarms look in a trace: colour, and pattern. */
+/** Colours and patterns of alarms in traces. */
 const ALARMS = [{ colour: "trace", dash: [] }, { colour: "minor-line", dash: [7, 3] }, { colour: "major-line", dash: [] }, { colour: "invalid", dash: [2, 3] }];
 const ALARM_WIDTH = 3.5;
-/** At the end of a limit's line, as in the badges of rows. */
+/** Symbols at the ends of limit lines, as in the badges of rows. */
 const LIMIT_SHAPES = { minor: "▲", major: "◆" };
-/** Traces may rise above the plot, and fall below it, by half of their width. */
+/** Traces may extend above and below the plot by half of their width. */
 const ABOVE = 2;
 
 /**
  * @typedef {object} Series
  * @property {import("./viewport.js").Viewport} viewport
  * @property {() => Trace[]} traces
- * @property {(range: [number, number], wanted: number) => {at: number, label: string}[]} xTicks
- * @property {() => string} xName what the x axis counts, or the time zone
+ * @property {(range: [number, number], target: number) => {at: number, label: string}[]} xTicks
+ * @property {() => string} xName the quantity of the x axis, or the time zone
  * @property {(x: number) => string} xText
  *
  * @typedef {object} Trace
- * @property {(range: [number, number]) => {revision: unknown, length: number, time?: (i: number) => number}} timeline what it shows, and whether that only grows
- * @property {(range: [number, number], above: number) => [number, number]} extent lowest and highest value in a range, of those above some
+ * @property {(range: [number, number]) => {revision: unknown, length: number, time?: (i: number) => number}} timeline the samples; while `revision` is the same, they are only appended
+ * @property {(range: [number, number], above: number) => [number, number]} extent lowest and highest value in a range, above a number
  * @property {(path: Path2D, scale: object, range: [number, number]) => void} [trace] a line
  * @property {(draw: import("./traces.js").Pen, scale: object, range: [number, number]) => void} [steps] or steps
  * @property {() => string} units of the values
- * @property {(x: number, range: [number, number]) => {x: number, y: number, text: string} | null} read what lies at x
+ * @property {(x: number, range: [number, number]) => {x: number, y: number, text: string} | null} read the sample at x
  * @property {(range: [number, number]) => number[]} [alarms] severities, above 0, in a range
  * @property {(draw: import("./traces.js").Pen, scale: object, range: [number, number], severity: number) => void} [alarmSteps]
  * @property {() => string[] | undefined} [labels] of an enum
- * @property {() => {value: number, kind: string}[]} [limits] lines to draw when they are in sight
+ * @property {() => {value: number, kind: string}[]} [limits] lines that are drawn if they are in the range
  * @property {Style} [style]
- * @property {() => number} [shift] by how much x it is shown later than it was
+ * @property {() => number} [shift] by how much it is shifted along x
  *
- * @typedef {object} Style how it is told from others
+ * @typedef {object} Style distinguishes a trace from others
  * @property {string} colour of the palette
- * @property {string} tag at its end, as in the legend
- * @property {string} axis traces with the same one share it
+ * @property {string} tag the text at its end, as in the legend
+ * @property {string} axis the key of its axis; traces with the same key share one
  * @property {number[]} [dash]
  * @property {boolean} [chosen] whether it is emphasized
  *
@@ -53,20 +53,20 @@ const ABOVE = 2;
  */
 
 export class Chart {
-  /** @type {{log: boolean, range: [number, number] | null}} the axis of values; range: null to follow what is in sight */
+  /** @type {{log: boolean, range: [number, number] | null}} the axis of values; range: null for an automatic range */
   axis = { log: false, range: null };
   #canvas;
   #surface;
   #series;
   #gestures;
-  /** Traces that move with x, and pinned ones, which do not. */
+  /** Layers for traces that move with x, and for pinned ones, which do not. */
   #layers = { moving: new Layer(), still: new Layer() };
   #left = 56;
   #width = 1;
-  /** Where the range that was drawn ends. */
+  /** The end of the range that was drawn last. */
   #end = NaN;
 
-  /** @param {() => void} changed asked for a redraw */
+  /** @param {() => void} changed requests a redraw */
   constructor(canvas, series, changed) {
     this.#canvas = canvas;
     this.#surface = new Surface(canvas, () => this.draw());
@@ -74,14 +74,14 @@ export class Chart {
     this.#gestures = new Gestures(canvas, series.viewport, () => ({ left: this.#left, width: this.#width }), changed);
   }
 
-  /** Where the pointer is on the x axis, or null. */
+  /** The position of the pointer on the x axis, or null. */
   get cursor() {
     const { hover } = this.#gestures;
     const [from, to] = this.#series.viewport.range;
     return hover === null ? null : from + hover * (to - from);
   }
 
-  /** Whether the range is no longer the one that was drawn, by a pixel at least. */
+  /** Whether the range has moved by at least a pixel since the last paint. */
   get moved() {
     const [from, to] = this.#series.viewport.range;
     return !(Math.abs(to - this.#end) * this.#canvas.width < to - from);
@@ -106,7 +106,7 @@ export class Chart {
   }
 
   /**
-   * The plot with a title and a ground, for a file.
+   * Draws the plot with a title and a background, for a file.
    * @param {(blob: Blob | null) => void} done
    * @param {string} title
    */
@@ -128,7 +128,7 @@ export class Chart {
   #layout({ context, width, height, ratio }, range, traces) {
     context.font = `${LABEL}px ${palette().font}`;
     const axes = this.#axes(range, traces, height);
-    const shown = axes.slice(0, Math.max(1, Math.min(MOST_AXES, Math.floor(width / ROOM_PER_AXIS))));
+    const shown = axes.slice(0, Math.max(1, Math.min(MAX_AXES, Math.floor(width / ROOM_PER_AXIS))));
     let left = 0;
     for (const axis of shown) {
       const labels = axis.ticks.map((tick) => context.measureText(tick.label).width);
@@ -139,7 +139,7 @@ export class Chart {
     const columns = Math.max(1, Math.floor((width - left - MARGIN.right) * ratio));
     this.#width = columns / ratio;
     const inner = height - MARGIN.top - MARGIN.bottom;
-    // Ends lie on pixels: what moves does so by whole ones, and each sample stays in its column.
+    // Ends are aligned to pixels, so that traces move by whole pixels, and samples stay in their columns.
     const pixel = rounded(range[1] - range[0]) / columns;
     const right = Math.round(range[1] / pixel);
     const x = (at) => left + (columns + at / pixel - right) / ratio;
@@ -158,9 +158,9 @@ export class Chart {
       groups.set(key, [...(groups.get(key) ?? []), trace]);
     }
     if (groups.size === 0) groups.set("", []);
-    const wanted = Math.max(2, Math.floor(height / 36));
+    const target = Math.max(2, Math.floor(height / 36));
     const axes = [...groups.values()].map((members) => ({
-      ...axisFor(this.axis, (above) => unionOf(members.map((trace) => trace.extent(range, above))), wanted, commonLabels(members)),
+      ...axisFor(this.axis, (above) => unionOf(members.map((trace) => trace.extent(range, above))), target, commonLabels(members)),
       traces: members,
       units: commonUnits(members),
       colour: members.length === 1 ? members[0].style?.colour : undefined,
@@ -239,14 +239,14 @@ export class Chart {
   #paintLayer(layer, { columns, pixel, right, ratio, bottom }, group) {
     const shift = group[0].trace.shift?.() ?? 0;
     const frame = { columns, rows: Math.round((bottom - MARGIN.top + 2 * ABOVE) * ratio), pixel, right: right - Math.round(shift / pixel) };
-    // The middle of a column is where a line through it is sharp.
+    // Lines through the middle of a column are sharp.
     const x = (at) => columns + at / pixel - frame.right - 0.5;
     const scaled = group.map((drawn) => ({ ...drawn, scale: { column: 1, x, y: (y) => (drawn.scale.y(y) - MARGIN.top + ABOVE) * ratio } }));
     const look = JSON.stringify([columns, frame.rows, pixel, this.axis.log, group.map(({ trace, axis: { range } }) => [range, trace.style])]);
     layer.paint(frame, scaled, look, (context, drawn, range) => strokeTrace(context, drawn, range, { ratio, origin: frame.right - columns }));
   }
 
-  /** The number of each trace, at its end: colours alone are not enough to distinguish them. */
+  /** Draws the number of each trace at its end, since colours alone do not distinguish them. */
   #tags({ context, range, drawn, bottom, width }) {
     const tagged = drawn.filter(({ trace }) => trace.style?.tag);
     if (tagged.length < 2) return;
@@ -257,7 +257,7 @@ export class Chart {
       const end = trace.read(range[1], range);
       if (!end) continue;
       const y = Math.min(bottom - 6, Math.max(MARGIN.top + 6, scale.y(end.y)));
-      // Beside those that exist already.
+      // Beside existing tags.
       const column = used.filter((other) => Math.abs(other - y) < 12).length;
       used.push(y);
       const at = width - MARGIN.right - 7 - 15 * column;
@@ -304,7 +304,7 @@ export class Chart {
     }
     const box = context.measureText(text).width + 14;
     const left = Math.max(this.#left, Math.min(at - box / 2, width - MARGIN.right - box));
-    // Above the plot, where it hides no peak.
+    // Above the plot, where it does not hide peaks.
     const top = 2;
     context.fillStyle = colours.text;
     context.beginPath();
@@ -315,7 +315,7 @@ export class Chart {
   }
 }
 
-/** In device pixels; `origin` is where x = 0 lies, in columns. */
+/** A scale in device pixels; `origin` is the column of x = 0. */
 function strokeTrace(context, { trace, scale }, range, { ratio, origin }) {
   const { colour = "trace", chosen = false, dash = [] } = trace.style ?? {};
   const width = (chosen ? 2.75 : 1.5) * ratio;
@@ -338,7 +338,7 @@ function strokePath(context, trace, scale, range, { dash, ...look }) {
   context.stroke(path);
 }
 
-/** A length of x that is the same for the same span, whatever the time is: times have seven digits after the point. */
+/** The length of a range, rounded so that it does not depend on the time: times have seven decimals. */
 function rounded(span) {
   return Math.round(span * 1e5) / 1e5 || span;
 }

@@ -1,4 +1,4 @@
-/** Colours for 256 levels, as the words of a canvas's pixels. */
+/** Colours for 256 levels, as 32-bit words of a canvas's pixels. */
 
 /** Stops from the lowest level to the highest: red, green, blue. */
 const STOPS = {
@@ -25,7 +25,7 @@ export function colormap(name) {
 
 const HOST_IS_LITTLE = new Uint8Array(new Uint32Array([1]).buffer)[0] === 1;
 
-/** An opaque pixel; its bytes are in memory as red, green, blue, alpha. */
+/** The word of an opaque pixel, whose bytes in memory are red, green, blue, alpha. */
 export function word(red, green, blue) {
   const [r, g, b] = [Math.round(red), Math.round(green), Math.round(blue)];
   return (HOST_IS_LITTLE ? (255 << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | 255) >>> 0;

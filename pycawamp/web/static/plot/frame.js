@@ -1,6 +1,6 @@
-/** One picture as numbers: where each pixel lies among an update's elements, and what it is. */
+/** A picture as numbers: the positions of pixels in an array, and their values. */
 
-/** How many numbers a coloured pixel may have. */
+/** The possible numbers of values of a coloured pixel. */
 const COLOURS = [3, 4];
 
 /**
@@ -17,14 +17,14 @@ const COLOURS = [3, 4];
  * also come first or second), or by a width.
  *
  * @param {{value: any, shape?: readonly number[]}} update
- * @param {number} [width] pixels of a row, of an array of one dimension
- * @returns {Frame | null} null if it is no picture
+ * @param {number} [width] pixels of a row, for an array of one dimension
+ * @returns {Frame | null} null if it is not a picture
  */
 export function frameOf({ value, shape = [] }, width = 0) {
   if (!ArrayBuffer.isView(value) && !Array.isArray(value)) return null;
   const data = /** @type {ArrayLike<number>} */ (numbers(value));
   const sizes = shape.length >= 2 ? [...shape] : width > 0 ? [Math.floor(data.length / width), width] : [];
-  // Of more dimensions, the first image is shown.
+  // With more dimensions, the first image is shown.
   while (sizes.length > 3) sizes.shift();
   if (sizes.length < 2 || sizes.some((size) => size < 1)) return null;
   if (sizes.length === 2) return grey(data, sizes[1], sizes[0]);
@@ -49,12 +49,12 @@ function coloured(data, sizes, place) {
   };
 }
 
-/** 64-bit integers as doubles: pictures and plots are calculated with. */
+/** Converts 64-bit integers to doubles, for calculations. */
 export function numbers(list) {
   return list instanceof BigInt64Array || list instanceof BigUint64Array ? Float64Array.from(list, Number) : list;
 }
 
-/** @returns {number | number[]} of a pixel: its value, or its colours */
+/** @returns {number | number[]} the value of a pixel, or its colours */
 export function pixel({ data, colours, step }, x, y) {
   const at = y * step.y + x * step.x;
   return colours === 1 ? data[at] : [0, 1, 2].map((i) => data[at + i * step.colour]);

@@ -15,7 +15,7 @@ const KEYS = {
 export class Gestures {
   /** @type {[number, number] | null} the part marked by a drag, 0 … 1 */
   selection = null;
-  /** @type {number | null} where the pointer is, 0 … 1 */
+  /** @type {number | null} the position of the pointer, 0 … 1 */
   hover = null;
   #canvas;
   #viewport;
@@ -23,7 +23,7 @@ export class Gestures {
   /** @type {{x: number, part: number, pan: boolean} | null} */
   #drag = null;
 
-  /** @param {() => {left: number, width: number}} area where in the canvas the plot lies */
+  /** @param {() => {left: number, width: number}} area the position of the plot in the canvas */
   constructor(canvas, viewport, area, changed) {
     this.#canvas = canvas;
     this.#viewport = viewport;

@@ -1,11 +1,10 @@
 /**
- * The last minutes of a number in bounded memory. Every sample is kept while there is room. When
- * it is full, the older ones are thinned: time is cut into slots, and of each slot its lowest, its
- * highest and its last value stay, in the order they came. No peak is lost however fast the
- * updates are.
+ * The last minutes of a number in bounded memory. All samples are kept until it is full. Then the
+ * older ones are thinned: time is divided into slots, and of each slot the lowest, the highest and
+ * the last value are kept, in their order. So peaks are kept regardless of the update rate.
  */
 
-/** Slots that all the seconds are cut into, as a part of the capacity. A slot keeps at most 4 samples. */
+/** The number of slots, as a part of the capacity. A slot keeps at most 4 samples. */
 const SLOTS = 1 / 8;
 /** The part of the capacity for the newest samples, which are never thinned. */
 const NEWEST = 1 / 4;
@@ -22,7 +21,7 @@ export class History {
   constructor({ seconds = 600, capacity = 6144 } = {}) {
     this.capacity = capacity;
     this.seconds = seconds;
-    // Most PVs of a big table change slowly: memory is taken as it is needed, up to the capacity.
+    // Most PVs of a large table change slowly, so memory is allocated when it is needed, up to the capacity.
     this.#times = new Float64Array(Math.min(64, capacity));
     this.#values = new Float64Array(Math.min(64, capacity));
     this.#severities = new Uint8Array(Math.min(64, capacity));
@@ -32,7 +31,7 @@ export class History {
     return this.#size;
   }
 
-  /** While it is the same object, samples were only added at the end. */
+  /** While this is the same object, samples have only been appended. */
   get revision() {
     return this.#revision;
   }
@@ -80,12 +79,12 @@ export class History {
   }
 
   /**
-   * Adds what was missed: samples later than the last one here, and what lies between. A gap at the end, where the connection was
-   * lost, goes if the samples reach back beyond it.
+   * Adds missed samples: those later than the last one, and those within gaps. A gap at the end, where the connection was
+   * lost, is removed if the samples begin before it.
    *
    * @param {import("../client/types.js").History} past
-   * @param {number} now what is later cannot be true
-   * @returns {boolean} whether all could be true
+   * @param {number} now samples after this time are not plausible
+   * @returns {boolean} whether all times are plausible
    */
   catchUp({ timestamps, values, severities }, now) {
     const last = this.#lastNumber();
@@ -112,7 +111,7 @@ export class History {
     return low;
   }
 
-  /** Returns a copy, as shown by a paused page. */
+  /** Returns a copy for a paused page. */
   clone() {
     const copy = new History({ seconds: this.seconds, capacity: this.capacity });
     copy.#times = this.#times.slice();
@@ -130,7 +129,7 @@ export class History {
 
   #makeRoom(now) {
     if (this.#size < this.capacity) return this.#grow();
-    // The last one before the seconds that are kept holds at their start.
+    // The last sample before the kept range is the value at its start.
     const first = Math.max(0, this.indexOf(now - this.seconds) - 1);
     if (first > 0) this.#since = this.#times[first];
     this.#keep(first, 0, this.#size);

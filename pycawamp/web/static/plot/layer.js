@@ -1,14 +1,14 @@
 /** Traces as an image that is shifted with time, so that only new samples are drawn. In device pixels. */
 import { palette } from "./palette.js";
 
-/** Columns before the first change that are drawn again: lines have a width, and corners. */
+/** Columns before the first change that are drawn again, because of the width and corners of lines. */
 const OVERLAP = 4;
 
 /**
- * @typedef {object} Frame where the picture lies
+ * @typedef {object} Frame the position of the picture
  * @property {number} columns
  * @property {number} rows
- * @property {number} pixel how much x a column is
+ * @property {number} pixel the length of x in a column
  * @property {number} right x at the right end, in columns
  */
 
@@ -19,11 +19,11 @@ export class Layer {
   #shown = null;
 
   /**
-   * Brings the picture up to date.
+   * Updates the picture.
    *
    * @param {Frame} frame
    * @param {import("./chart.js").Drawn[]} drawn the traces
-   * @param {string} look what else decides how they are drawn
+   * @param {string} look other settings that affect the drawing, as a text to compare
    * @param {(context: CanvasRenderingContext2D, drawn: import("./chart.js").Drawn, range: [number, number]) => void} stroke draws a part of a trace
    */
   paint(frame, drawn, look, stroke) {
@@ -50,7 +50,7 @@ export class Layer {
     this.#shown = null;
   }
 
-  /** Moves the picture on, if it can stay. @returns {number} the first column that has to be drawn; 0: all of them */
+  /** Shifts the picture if it is still valid. @returns {number} the first column that has to be drawn; 0: all of them */
   #firstNew({ columns, pixel, right }, timelines, look) {
     const shown = this.#shown;
     if (!shown || shown.look !== look || shown.colours !== palette() || shown.states.length !== timelines.length) return 0;
@@ -60,7 +60,7 @@ export class Layer {
     let first = moved > 0 ? shown.right : Infinity;
     timelines.forEach((timeline, i) => {
       const before = shown.states[i].length;
-      // The last value was extended until now: the next sample ends that.
+      // The last value was extended to the current time, which the next sample may change.
       if (timeline.length > before) first = Math.min(first, Math.floor(timeline.time(before) / pixel));
     });
     if (moved > 0) this.#scroll(moved);

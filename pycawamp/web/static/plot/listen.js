@@ -1,6 +1,6 @@
 /** Listens for wheel, drag, double click and keys on a canvas. */
 
-/** Fewer pixels between press and release are a click. */
+/** With fewer pixels between press and release, it is a click. */
 export const CLICK_PIXELS = 4;
 
 /**
@@ -12,7 +12,7 @@ export const CLICK_PIXELS = 4;
  * @property {() => void} cancel the browser has ended the drag
  * @property {() => void} leave also during a drag, as the pointer is captured
  * @property {() => void} reset
- * @property {(key: string) => (() => void) | null} action what a key does
+ * @property {(key: string) => (() => void) | null} action the action of a key
  */
 
 /** @param {HTMLCanvasElement} canvas @param {Gestures} gestures @param {() => void} changed called after each gesture */

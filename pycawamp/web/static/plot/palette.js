@@ -15,13 +15,13 @@ export function palette() {
   return colours;
 }
 
-/** The theme changed. */
+/** Reads the colours again after a change of the theme. */
 export function forgetPalette() {
   colours = null;
 }
 
 function read() {
-  // An element has the colour itself, where a variable has `light-dark(…)`.
+  // The computed style of an element is a colour; that of a variable is `light-dark(…)`.
   const probe = document.body.appendChild(document.createElement("span"));
   const style = getComputedStyle(probe);
   const pairs = NAMES.map((name) => {

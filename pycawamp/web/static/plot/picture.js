@@ -4,13 +4,13 @@ import { frameOf, range } from "./frame.js";
 import { paint } from "./raster.js";
 
 export class Picture {
-  /** @type {import("./frame.js").Frame | null} its numbers; null if it came compressed */
+  /** @type {import("./frame.js").Frame | null} its numbers; null if it was compressed */
   frame = null;
-  /** @type {[number, number]} the numbers that have the first and the last colour */
+  /** @type {[number, number]} the numbers with the first and the last colour */
   range = [0, 1];
-  /** As long as it is the same object, the picture is. */
+  /** While this is the same object, the picture is the same. */
   revision = {};
-  /** Why there is no picture; "" if there is one. */
+  /** The reason why there is no picture, or "". */
   problem = "no picture yet";
   canvas = document.createElement("canvas");
   #context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
@@ -61,7 +61,7 @@ export class Picture {
     try {
       bitmap = await createImageBitmap(new Blob([value], { type: "image/jpeg" }));
     } catch {
-      if (number === this.#number) this.problem = "The picture is said to be a JPEG, and is none.";
+      if (number === this.#number) this.problem = "The picture is not a valid JPEG.";
       return;
     }
     if (number === this.#number) {

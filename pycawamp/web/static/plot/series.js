@@ -1,4 +1,4 @@
-/** What charts show: a number over time, and the elements of an array. */
+/** The series of charts: numbers over time, and elements of arrays. */
 import { scalarText } from "../view/reading.js";
 import { fullStamp, stamp, zoneName, zoneOffset } from "../view/time.js";
 import { decimalsFor, ticks, timeTicks } from "./ticks.js";
@@ -7,7 +7,7 @@ import { ofSeverity, severitiesIn } from "./views.js";
 import { Viewport } from "./viewport.js";
 
 const LIMITS = [["warning_limits", "minor"], ["alarm_limits", "major"]];
-/** The closest zoom (s). */
+/** The smallest span (s). */
 const CLOSEST = 0.1;
 const DAY = 86400;
 
@@ -17,19 +17,19 @@ const DAY = 86400;
  * @param {object} source
  * @param {() => object[]} source.traces of `stripTrace`
  * @param {() => number} source.now
- * @param {() => number} source.reach how many seconds back there may be samples
- * @param {() => boolean} source.utc whether times are told in UTC
- * @param {number} source.seconds shown at first
+ * @param {() => number} source.reach the maximum age of samples in seconds
+ * @param {() => boolean} source.utc whether times are shown in UTC
+ * @param {number} source.seconds the initial span
  */
 export function stripSeries({ traces, now, reach, utc, seconds }) {
   const viewport = new Viewport(() => [now() - reach(), now()], seconds, CLOSEST);
   return { viewport, traces, ...timeAxis(now, utc) };
 }
 
-/** What a time axis needs. */
+/** The properties of a time axis. */
 export function timeAxis(now, utc) {
   return {
-    xTicks: (range, wanted) => timeLabels(range, wanted, now(), utc()),
+    xTicks: (range, target) => timeLabels(range, target, now(), utc()),
     xName: () => zoneName(now(), utc()),
     xText: (time) => stamp(time, now(), utc()),
   };
@@ -37,14 +37,14 @@ export function timeAxis(now, utc) {
 
 /**
  * @param {object} source
- * @param {(range: [number, number]) => import("./views.js").Timeline} source.samples for a range that is in sight
+ * @param {(range: [number, number]) => import("./views.js").Timeline} source.samples for a visible range
  * @param {() => number} source.now
  * @param {() => boolean} source.utc
  * @param {() => object | null} source.metadata
  * @param {(value: number) => string} source.text a value as the row shows it
  */
 export function stripTrace({ samples, now, utc, metadata, text }) {
-  // Steps and alarms are drawn of a part of what is in sight: it must not be asked for by itself.
+  // Steps and alarms are drawn in parts of the visible range, which must not be requested separately.
   let shown;
   const timeline = (range) => (shown = samples(range));
   return {
@@ -72,9 +72,9 @@ export function waveSeries({ traces, length }) {
   return {
     viewport,
     traces,
-    xTicks: ([from, to], wanted) => {
-      // There is nothing between two elements.
-      const whole = Math.min(wanted, Math.max(1, to - from));
+    xTicks: ([from, to], target) => {
+      // There are no ticks between two elements.
+      const whole = Math.min(target, Math.max(1, to - from));
       return ticks(from, to, whole).map((at) => ({ at, label: at.toFixed(0) }));
     },
     xName: () => "element",
@@ -95,7 +95,7 @@ export function waveTrace({ list, metadata }) {
 
 function readHistory(history, time, text, now, utc) {
   const after = history.indexOf(time);
-  // Steps: what holds at a moment is the last update before it.
+  // The value at a time is that of the last update before it.
   const i = after < history.length && history.time(after) === time ? after : after - 1;
   if (i < 0 || Number.isNaN(history.value(i))) return null;
   const y = history.value(i);
@@ -112,19 +112,19 @@ function withUnits(text, metadata) {
 }
 
 function limitsOf(metadata) {
-  // Records without limits have both at zero.
+  // Both limits are zero if the record has none.
   const pairs = LIMITS.map(([key, kind]) => [metadata?.[key] ?? [], kind]).filter(([[low, high]]) => low !== high);
   return pairs.flatMap(([limits, kind]) => limits.filter(Number.isFinite).map((value) => ({ value, kind })));
 }
 
 /**
- * Always with hours: `46:03.5` could be anything. With the day where it is not today, or where the axis shows several.
+ * Labels always have hours, since `46:03.5` would be ambiguous, and the day if it is not today or the axis shows several.
  * @returns {{at: number, label: string}[]}
  */
-function timeLabels([from, to], wanted, now, utc) {
-  const marks = timeTicks(from, to, wanted, zoneOffset(now, utc));
+function timeLabels([from, to], target, now, utc) {
+  const marks = timeTicks(from, to, target, zoneOffset(now, utc));
   const isLong = to - from > DAY / 2;
-  const digits = isLong ? 0 : Math.min(3, decimalsFor(from, to, wanted));
+  const digits = isLong ? 0 : Math.min(3, decimalsFor(from, to, target));
   const [today] = fullStamp(now, utc).split(" ");
   let before = today;
   return marks.map((at) => {

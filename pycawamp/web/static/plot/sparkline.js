@@ -8,10 +8,10 @@ const WIDTH = 1.25;
 
 export class Sparkline {
   #surface;
-  /** What it shows. As long as that is the same, nothing is drawn. */
+  /** The content that was drawn last. While it is the same, nothing is drawn. */
   #shown = /** @type {unknown[]} */ ([]);
 
-  /** @param {() => void} redraw asked for when its size changed */
+  /** @param {() => void} redraw called when the size has changed */
   constructor(canvas, redraw) {
     this.#surface = new Surface(canvas, redraw);
   }
@@ -51,15 +51,15 @@ export class Sparkline {
     if (!surface || problem || !size.width) return;
     const { context, width, height } = surface;
     const scale = Math.min(width / size.width, height / size.height);
-    // At the right, as the newest of a plot is.
+    // At the right, like the newest sample of a plot.
     context.drawImage(canvas, width - size.width * scale, 0, size.width * scale, size.height * scale);
   }
 
-  /** Whether it shows this already, and will do if not. */
+  /** Whether this content is already drawn. It is stored for the next call. */
   #shows(...content) {
-    const wanted = [palette(), this.#surface.size, globalThis.devicePixelRatio, ...content];
-    const isShown = wanted.every((part, i) => part === this.#shown[i]);
-    this.#shown = wanted;
+    const requested = [palette(), this.#surface.size, globalThis.devicePixelRatio, ...content];
+    const isShown = requested.every((part, i) => part === this.#shown[i]);
+    this.#shown = requested;
     return isShown;
   }
 

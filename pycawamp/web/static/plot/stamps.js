@@ -7,23 +7,23 @@ const AHEAD = 2;
 const BACK = 1;
 /** An update that takes longer (s) is late: it was delayed, or the IOC's clock is behind. */
 const LATE = 10;
-/** How long (s) delayed updates may take to catch up before the clock is considered wrong. */
+/** Time (s) for which updates may be delayed before the clock is considered wrong. */
 const PATIENCE = 10;
 
 export class Stamps {
   /** A note about the newest sample's time, for charts; or "". */
   note = "";
-  /** The time from which on samples are drawn at their arrival; Infinity: they are not. */
+  /** The time since which samples are drawn at their arrival; Infinity: they are not. */
   arrivedSince = Infinity;
-  /** @type {{lag: number, now: number} | null} when lateness began and how much it was */
+  /** @type {{lag: number, now: number} | null} when the delay began, and how long it was */
   #late = null;
 
   /**
    * @param {number} stamp the IOC's time (s since 1970)
    * @param {number} now when it arrived
-   * @param {number} last where the last sample was placed; -Infinity: there is none
-   * @param {boolean} isFirst of a connection: the value may have been there for hours
-   * @returns {number} where the sample is to be drawn, or at `last` if that is later
+   * @param {number} last the time at which the last sample was drawn; -Infinity: there is none
+   * @param {boolean} isFirst whether it is the first value of a connection, which may be hours old
+   * @returns {number} the time at which the sample is drawn, or `last` if that is later
    */
   place(stamp, now, last, isFirst) {
     const lag = now - stamp;
@@ -42,7 +42,7 @@ export class Stamps {
     return now;
   }
 
-  /** A value from before the connection shows nothing about the clocks. */
+  /** The time of a value from before the connection, which is no evidence about the clocks. */
   #repeated(stamp) {
     this.note = "";
     return stamp;

@@ -1,6 +1,6 @@
 /** A canvas with the resolution of the screen, whose memory is released while it is not visible. */
 
-// Reading an element's size while drawing forces the browser to lay the page out, again for
+// Reading an element's size while drawing would force the browser to lay out the page again for
 // each plot. A ResizeObserver reports sizes after a layout instead.
 const resized = new WeakMap();
 // Node has none, but modules with elements can be imported there.
@@ -13,7 +13,7 @@ export class Surface {
   #context;
   #size = { width: 0, height: 0 };
 
-  /** @param {() => void} redraw called when there is another size to draw in */
+  /** @param {() => void} redraw called when the size has changed */
   constructor(canvas, redraw) {
     this.#canvas = canvas;
     this.#context = canvas.getContext("2d");
@@ -24,7 +24,7 @@ export class Surface {
     observer.observe(canvas);
   }
 
-  /** Width and height in CSS pixels: another object for another size. */
+  /** Width and height in CSS pixels. A new size is a new object. */
   get size() {
     return this.#size;
   }

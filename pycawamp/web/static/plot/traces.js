@@ -1,6 +1,6 @@
 /**
- * Lines through many points, at most a few per pixel column: what falls into one column is drawn
- * as its lowest to its highest, so that a million elements cost no more than the plot is wide.
+ * Lines through many points, with at most a few per pixel column. The points in a column are drawn
+ * as a line from the lowest to the highest, so that the cost is limited by the width of the plot.
  */
 
 /**
@@ -9,14 +9,14 @@
  */
 
 /**
- * A number over time, as steps: a PV keeps its value until the next update. Steps have no slopes, so
- * rectangles do, which are painted ten times as fast as a path.
+ * Draws a number over time as steps: a PV keeps its value until the next update. Since steps have no
+ * slopes, they are drawn as rectangles, which is ten times as fast as a path.
  *
  * @param {Pen} draw
  * @param {import("./views.js").Timeline} history
  * @param {{x: (time: number) => number, y: (value: number) => number, column: number}} scale column: the width of a pixel column
  * @param {[number, number]} range of time
- * @param {number} now until when the last value holds
+ * @param {number} now the time up to which the last value is drawn
  */
 export function stepTrace(draw, history, scale, [from, to], now) {
   const { column: width } = scale;
@@ -33,7 +33,7 @@ export function stepTrace(draw, history, scale, [from, to], now) {
     const y = scale.y(value);
     if (down && x !== column.x) finish(draw, column, x, width);
     if (!down) column.low = column.high = y;
-    // Where a column begins, the line comes from the one before.
+    // At the beginning of a column, the line continues from the previous one.
     else if (x !== column.x) column.low = column.high = column.last;
     column.low = Math.min(column.low, y);
     column.high = Math.max(column.high, y);
@@ -44,7 +44,7 @@ export function stepTrace(draw, history, scale, [from, to], now) {
   if (down) finish(draw, column, scale.x(Math.min(now, to)), width);
 }
 
-/** Draws a column, and holds its last value up to `end`. */
+/** Draws a column, and its last value up to `end`. */
 function finish(draw, { x, low, high, last }, end, width) {
   if (low < high) draw(x, x, low, high);
   // The next column begins where this one ends.
@@ -57,7 +57,7 @@ function finish(draw, { x, low, high, last }, end, width) {
  * @param {CanvasRenderingContext2D} context
  * @param {number} width of the line
  * @param {number[]} [dash] lengths of a dash and of a gap: none for a line
- * @param {number} [origin] where x = 0 lies, to have the same dashes wherever the picture has moved
+ * @param {number} [origin] the column of x = 0, so that dashes move with the picture
  * @returns {Pen}
  */
 export function stepPen(context, width, dash = [], origin = 0) {
@@ -68,14 +68,14 @@ export function stepPen(context, width, dash = [], origin = 0) {
     const into = (left + origin) % (on + off);
     for (let start = left - into; start <= right; start += on + off) {
       const [begin, end] = [Math.max(left, start), Math.min(right, start + on)];
-      // Whole columns: what covers two by half looks pale.
+      // Whole columns, since a line that covers two columns by half looks pale.
       if (begin < start + on) context.fillRect(begin - 0.5, low - half, Math.max(1, end - begin), high - low + width);
     }
   };
 }
 
 /**
- * Elements by index.
+ * Draws elements by index.
  *
  * @param {Path2D} path
  * @param {ArrayLike<number>} list
@@ -128,7 +128,7 @@ export function extent(list, first = 0, last = list.length - 1, above = -Infinit
 }
 
 /**
- * The extent of a history in a range of time, the value that held at its start included.
+ * The extent of a history in a range of time, including the value at its start.
  * @returns {[number, number]}
  */
 export function historyExtent(history, [from, to], above = -Infinity) {
@@ -142,7 +142,7 @@ export function historyExtent(history, [from, to], above = -Infinity) {
 }
 
 /**
- * Adds some room above and below; a flat line is in the middle.
+ * Adds a margin above and below; a flat line is in the middle.
  * @returns {[number, number]}
  */
 export function padded([low, high]) {

@@ -7,14 +7,14 @@ export class Viewport {
   #defaultSpan;
 
   /**
-   * @param {() => [number, number]} limits all there is
-   * @param {number} [span] how much of its end to show; none: everything
-   * @param {number} [least] the closest zoom
+   * @param {() => [number, number]} limits the whole range
+   * @param {number} [span] the length of its end that is shown; none: everything
+   * @param {number} [minSpan] the smallest span
    */
-  constructor(limits, span = Infinity, least = 1e-3) {
+  constructor(limits, span = Infinity, minSpan = 1e-3) {
     this.#limits = limits;
     this.#span = this.#defaultSpan = span;
-    this.least = least;
+    this.minSpan = minSpan;
   }
 
   /** Whether new data moves it. */
@@ -26,7 +26,7 @@ export class Viewport {
     return !this.live || this.#span !== this.#defaultSpan;
   }
 
-  /** How much is shown; of a live strip that is still young: how much will be. */
+  /** The length of the range; for a live strip chart with few samples, its final length. */
   get span() {
     const [low, high] = this.range;
     return this.live ? this.#span : high - low;
@@ -39,7 +39,7 @@ export class Viewport {
     return [Math.max(low, high - this.#span), high];
   }
 
-  /** Shows this much of the live end. */
+  /** Shows the live end with this span. */
   follow(span = this.#defaultSpan) {
     this.#fixed = null;
     this.#span = span;
@@ -48,31 +48,31 @@ export class Viewport {
   /** @param {number} factor below 1 zooms in; @param {number} at 0 … 1 across the plot */
   zoom(factor, at) {
     const [low, high] = this.range;
-    const [least, most] = this.#limits();
-    const span = Math.min(Math.max((high - low) * factor, this.least), most - least);
-    // A live strip keeps its end at the current time.
+    const [min, max] = this.#limits();
+    const span = Math.min(Math.max((high - low) * factor, this.minSpan), max - min);
+    // The end of a live strip chart stays at the current time.
     if (this.live && Number.isFinite(this.#span)) this.#span = span;
     else this.#fix(low + at * (high - low - span), span);
   }
 
-  /** Moves by a part of what is shown. */
+  /** Moves the range by a part of its length. */
   pan(part) {
     const [low, high] = this.range;
     this.#fix(low + part * (high - low), high - low);
   }
 
-  /** Shows what lies between two places, 0 … 1 across the plot. */
+  /** Shows the range between two positions, 0 … 1 across the plot. */
   select(one, other) {
     const [low, high] = this.range;
     const [from, to] = one < other ? [one, other] : [other, one];
     const start = low + from * (high - low);
-    this.#fix(start, Math.max((to - from) * (high - low), this.least));
+    this.#fix(start, Math.max((to - from) * (high - low), this.minSpan));
   }
 
   #fix(start, span) {
-    const [least, most] = this.#limits();
-    const from = Math.max(least, Math.min(start, most - span));
-    if (span >= most - least) return this.follow();
+    const [min, max] = this.#limits();
+    const from = Math.max(min, Math.min(start, max - span));
+    if (span >= max - min) return this.follow();
     this.#fixed = [from, from + span];
   }
 }

@@ -1,8 +1,8 @@
-/** Views of histories without a copy, with the part of the interface of `History` that is used for drawing. */
+/** Views of histories without copies, with the part of the interface of `History` that is used for drawing. */
 
 /**
  * @typedef {object} Timeline
- * @property {unknown} revision as long as it is the same, samples were only added at the end
+ * @property {unknown} revision while it is the same, samples have only been appended
  * @property {number} length
  * @property {(i: number) => number} time
  * @property {(i: number) => number} value
@@ -11,7 +11,7 @@
  */
 
 /**
- * What lists hold, as the gateway sends them.
+ * A view of lists as the gateway sends them.
  * @param {import("../client/types.js").History} lists
  * @returns {Timeline}
  */
@@ -27,7 +27,7 @@ export function timelineOf({ timestamps, values, severities }) {
 }
 
 /**
- * What one has before a time, then what another has, as long as samples are only added to that.
+ * The samples of one before a time, then those of another, which may still be appended to.
  * @param {Timeline} older @param {Timeline} newer @param {number} seam
  * @returns {Timeline}
  */
@@ -49,18 +49,18 @@ export function joined(older, newer, seam) {
 }
 
 /**
- * What is known of a part, in place of what is there before a time; before the part, and from that time on, what is there.
- * @param {Timeline} part @param {number} from where the part begins @param {Timeline} whole @param {number} seam
+ * The samples of `whole`, in which those between `from` and `seam` are replaced by the samples of `part`.
+ * @param {Timeline} part @param {number} from the beginning of the part @param {Timeline} whole @param {number} seam
  * @returns {Timeline}
  */
 export function inserted(part, from, whole, seam) {
-  // Its first sample may be the one that holds where it begins.
+  // Its first sample may be the value at its beginning.
   const start = part.length > 0 ? Math.min(from, part.time(0)) : from;
   return joined(joined(whole, part, start), whole, seam);
 }
 
 /**
- * Only what has a severity; the rest are gaps.
+ * Only the samples with a severity; others are gaps.
  * @param {Timeline} timeline @param {number} severity
  * @returns {Timeline}
  */
@@ -76,7 +76,7 @@ export function ofSeverity(timeline, severity) {
 }
 
 /**
- * The severities in a range of time, that of the value at its start included.
+ * The severities in a range of time, including that of the value at its start.
  * @param {Timeline} timeline @param {[number, number]} range
  * @returns {Set<number>}
  */
@@ -86,11 +86,11 @@ export function severitiesIn(timeline, [from, to]) {
   return found;
 }
 
-function firstAtOrAfter(length, time, wanted) {
+function firstAtOrAfter(length, time, target) {
   let [low, high] = [0, length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (time(middle) < wanted) low = middle + 1;
+    if (time(middle) < target) low = middle + 1;
     else high = middle;
   }
   return low;

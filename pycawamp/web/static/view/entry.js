@@ -20,7 +20,7 @@ const HEX = /^[+-]?0x[0-9a-f]+$/i;
 
 /**
  * @param {string} text
- * @param {object | null} metadata of the PV; unknown: numbers are taken for numbers
+ * @param {object | null} metadata of the PV; if it is null, text that looks like a number is a number
  */
 export function valueFrom(text, metadata) {
   const type = metadata?.type;
@@ -44,7 +44,7 @@ function fields(text) {
   return value;
 }
 
-/** A JSON number with all digits, if the browser supports that. */
+/** Parses a JSON number with all digits, if the browser supports that. */
 function withDigits(_name, value, context) {
   const digits = context?.source ?? "";
   return typeof value === "number" && WHOLE.test(digits) ? whole(digits) : value;
@@ -62,7 +62,7 @@ function elementsIn(text) {
   return elements;
 }
 
-/** If elements are separated by blanks or semicolons, a comma may be meant as a decimal point. */
+/** Throws if a comma may be meant as a decimal point, as elements are separated by spaces or semicolons. */
 function refuseDecimalCommas(text) {
   const [doubtful] = DECIMAL_COMMA.exec(text) ?? [];
   if (doubtful && SEPARATED.test(text)) throw new RangeError(`“${doubtful}” may be one number or two. Type a decimal point, or a blank after the comma.`);
@@ -91,7 +91,7 @@ function one(text, type, labels) {
   throw new RangeError(trimmed === "" ? "Nothing to write." : `“${trimmed}” is not ${labels ? "one of the choices" : "a number"}.`);
 }
 
-/** A whole number, decimal or as 0x1F; a BigInt if a number would not have all digits. */
+/** Parses a whole number, decimal or like 0x1F; a BigInt if a number would lose digits. */
 function whole(text) {
   const size = text.replace(/^[+-]/, "");
   const sign = text.startsWith("-") ? -1 : 1;
@@ -102,7 +102,7 @@ function whole(text) {
 /** Returns a sentence about the limits that a value exceeds; null if there are none. */
 export function limitWarning(value, metadata) {
   const limits = metadata?.control_limits;
-  // Records without limits have both at zero; a null is a side without one.
+  // Both limits are zero if the record has none; null means no limit on that side.
   if ((typeof value !== "number" && typeof value !== "bigint") || !limits || limits[0] === limits[1]) return null;
   const units = metadata.units ? ` ${metadata.units}` : "";
   const [low, high] = limits.map((limit) => (Number.isFinite(limit) ? limit : null));

@@ -20,12 +20,12 @@ export function formattedText(update, metadata, format = "record") {
   const write = FORMATS[format]?.text;
   const value = exactValue(update, metadata);
   const isNumber = typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value));
-  // As it would be typed: otherwise the ends of elements are not visible.
+  // As they would be typed, since otherwise the ends of elements would not be visible.
   if (isList(value) && metadata?.type === "string") return typedList(Array.from(value));
   return write && isNumber && !isEmpty(update) ? write(value) : textOf(update, metadata);
 }
 
-/** Numbers with a fraction are not changed. */
+/** Formats integers. Numbers with a fraction are not changed. */
 function whole(value, base, prefix) {
   if (typeof value === "number" && !Number.isInteger(value)) return String(value);
   return `${value < 0 ? "-" : ""}${prefix}${BigInt(value < 0 ? -value : value).toString(base).toUpperCase()}`;

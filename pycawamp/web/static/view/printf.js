@@ -4,8 +4,8 @@ const DIRECTIVE = /%([-+ 0#]*)(\d+)?(?:\.(\d+))?([difeEgGxXosc%])/g;
 
 /**
  * @param {string} format `"%.2f"`, `"beam %5.1f of 500"`
- * @param {number | bigint} value what every numeric directive shows
- * @param {string} [text] what `%s` shows
+ * @param {number | bigint} value for numeric directives
+ * @param {string} [text] for `%s`
  */
 export function printf(format, value, text = String(value)) {
   return format.replace(DIRECTIVE, (_all, flags, width, precision, type) => {
@@ -44,17 +44,17 @@ function magnitude(size, type, flags, digits = 6) {
   }
 }
 
-/** With all its digits, however many they are. */
+/** Converts to an integer, which is formatted with all digits. */
 function whole(size) {
   return typeof size === "bigint" ? size : BigInt(Math.trunc(size));
 }
 
-/** JavaScript has an exponent from 1e21 on, C has not. */
+/** Formats with fixed decimals: from 1e21 on, JavaScript would add an exponent, unlike C. */
 function fixed(size, digits) {
   return size < 1e21 ? size.toFixed(digits) : `${whole(size)}${digits > 0 ? `.${"0".repeat(digits)}` : ""}`;
 }
 
-/** C writes at least two digits of exponent. */
+/** Formats with an exponent of at least two digits, as C does. */
 function exponential(size, digits, type) {
   const text = size.toExponential(Math.min(digits, 100)).replace(/e([+-])(\d)$/, "e$10$2");
   return type === "E" ? text.toUpperCase() : text;

@@ -1,10 +1,10 @@
 /** Formatting of updates for users. */
 
 const SHOWN_ELEMENTS = 8;
-/** Digits of a number that the record's precision would show as zero. */
-const LEAST_DIGITS = 3;
+/** Minimum number of digits of a number that the record's precision would show as zero. */
+const MIN_DIGITS = 3;
 const NO_VALUE = "no value";
-/** Types whose values may be beyond what a number can hold. */
+/** Types whose values may exceed the exact range of numbers. */
 const LONG = ["int64", "uint64"];
 const DIGITS = /^-?\d+$/;
 
@@ -47,11 +47,11 @@ export function scalarText(value, metadata) {
   return fixed(value, digits);
 }
 
-/** Precision applied as EPICS displays do: very large numbers in exponential form. */
+/** Formats a number with the precision as EPICS displays do: very large numbers in exponential form. */
 function fixed(value, digits) {
   const places = Math.min(Math.max(digits, 0), 17);
   const text = Math.abs(value) < 1e15 ? value.toFixed(places) : value.toExponential(places);
-  return hidesAll(text, value) ? String(Number(value.toPrecision(Math.max(places, LEAST_DIGITS)))) : text;
+  return hidesAll(text, value) ? String(Number(value.toPrecision(Math.max(places, MIN_DIGITS)))) : text;
 }
 
 /** Whether a number that is not zero would be shown as zero. */

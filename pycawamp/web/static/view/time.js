@@ -1,6 +1,6 @@
 /** Formatting of IOC time stamps and durations. */
 
-/** EPICS counts from 1990; this is the time stamp of a record that has never processed. */
+/** The EPICS epoch (1990), which is the time stamp of a record that has never processed. */
 const EPICS_EPOCH = 631152000;
 const DAY = 86400;
 
@@ -52,7 +52,7 @@ export function fullStamp(seconds, utc = false) {
   return neverProcessed(seconds) ? "never processed" : `${dayOf(seconds, utc)} ${timeOfDay(seconds, utc)}`;
 }
 
-/** `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 2 h`: the two parts that matter. */
+/** `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 2 h`: the two largest units. */
 export function duration(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   if (whole < 60) return `${whole} s`;

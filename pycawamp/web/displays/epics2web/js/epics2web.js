@@ -41,17 +41,17 @@ jlab.epics2web = jlab.epics2web || {};
 
     open() {
       if (this.#socket !== null && this.#socket.readyState !== WebSocket.CLOSED) return 1;
-      this.#tell("connecting");
+      this.#dispatch("connecting");
       const socket = (this.#socket = new WebSocket(this.#address()));
-      socket.onopen = () => this.#tell("open");
-      socket.onerror = () => this.#tell("error");
+      socket.onopen = () => this.#dispatch("open");
+      socket.onerror = () => this.#dispatch("error");
       socket.onmessage = (event) => this.#take(JSON.parse(event.data));
       socket.onclose = () => this.#closed();
     }
 
     close(code = 1000, reason) {
       if (this.#socket === null || this.#socket.readyState === WebSocket.CLOSED) return;
-      this.#tell("closing");
+      this.#dispatch("closing");
       this.#socket.close(code, reason);
     }
 
@@ -77,16 +77,16 @@ jlab.epics2web = jlab.epics2web || {};
       /** @type {WebSocket} */ (this.#socket).send(JSON.stringify(message));
     }
 
-    /* Sends names, in as many messages as the largest size of one asks for. */
+    /* Sends names, split into messages of at most chunkedRequestMaxBytes. */
     #sendNames(type, pvs) {
-      const most = this.chunkedRequestMaxBytes > 0 ? this.chunkedRequestMaxBytes : Infinity;
+      const maximum = this.chunkedRequestMaxBytes > 0 ? this.chunkedRequestMaxBytes : Infinity;
       const empty = JSON.stringify({ type, pvs: [] }).length;
       const encoder = new TextEncoder();
       let names = [];
       let size = empty;
       for (const name of pvs) {
         const more = encoder.encode(JSON.stringify(name)).length + 1;
-        if (names.length > 0 && size + more > most) {
+        if (names.length > 0 && size + more > maximum) {
           this.#send({ type, pvs: names });
           names = [];
           size = empty;
@@ -100,13 +100,13 @@ jlab.epics2web = jlab.epics2web || {};
     #take(message) {
       this.#alive();
       message.date = new Date();
-      if (["info", "update", "pong"].includes(message.type)) this.#tell(message.type, message);
-      this.#tell("message", message);
+      if (["info", "update", "pong"].includes(message.type)) this.#dispatch(message.type, message);
+      this.#dispatch("message", message);
     }
 
     #closed() {
       this.#alive();
-      this.#tell("close");
+      this.#dispatch("close");
       if (!this.autoReconnect || this.#again !== undefined) return;
       this.#again = setTimeout(() => {
         this.#again = undefined;
@@ -128,7 +128,7 @@ jlab.epics2web = jlab.epics2web || {};
       this.#liveness = undefined;
     }
 
-    #tell(kind, detail) {
+    #dispatch(kind, detail) {
       if (this.autoDisplayClasses && kind in STATES) show(STATES[kind]);
       const event = new CustomEvent(kind, { detail });
       this[`on${kind}`]?.(event);

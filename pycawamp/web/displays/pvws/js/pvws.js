@@ -3,8 +3,8 @@
 "use strict";
 
 class PVWS {
-  /* connectHandler is called with whether the socket is open; messageHandler with each message: of an
-   * update with all that is known of the PV, of which the update may have told a part. */
+  /* connectHandler is called with whether the socket is open; messageHandler with each message: for an
+   * update with the complete state of the PV, of which the update may contain only a part. */
   constructor(url, connectHandler, messageHandler) {
     this.url = url;
     this.connect_handler = connectHandler;
@@ -21,10 +21,10 @@ class PVWS {
     const socket = (this.socket = new WebSocket(this.url));
     socket.onopen = () => {
       this.connect_handler(true);
-      this.heard();
+      this.restartIdleTimer();
     };
     socket.onmessage = (event) => {
-      this.heard();
+      this.restartIdleTimer();
       this.take(JSON.parse(event.data));
     };
     socket.onclose = () => {
@@ -65,12 +65,12 @@ class PVWS {
     /** @type {WebSocket} */ (this.socket).send(JSON.stringify(message));
   }
 
-  /* Asks for a sign of life where there was none for a while: proxies close sockets that are silent. */
-  heard() {
+  /* Pings the gateway when nothing has been received for idle_ms: proxies close idle sockets. */
+  restartIdleTimer() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.ping();
-      this.heard();
+      this.restartIdleTimer();
     }, this.idle_ms);
   }
 
