@@ -75,5 +75,5 @@ class NoRateTests(SynchronousTestCase):
         errors = [str(each.value) for each in self.flushLoggedErrors(ValueError)]
         for edge in ("strange", "good"):
             self.assertEqual(self.bus.received(data(edge, edge)), [True, 0, 1, 2, 3], edge)
-        expected = "expected updates per second, not nan"
+        expected = "expected updates per second, got nan"
         self.assertEqual(errors, [expected, expected, "could not convert string to float: 'fast'"])
