@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import resource
 import socket
@@ -157,7 +158,7 @@ def child(
             env={**os.environ, **(environment or {})},
             pass_fds=() if shared is None else (shared,),
             start_new_session=True,  # Ctrl-C reaches only the runner, which then stops them
-            preexec_fn=die_with_parent,  # noqa: PLW1509 (no thread runs here when it is called)
+            preexec_fn=functools.partial(die_with_parent, os.getpid()),  # noqa: PLW1509 (no thread runs here when it is called)
         )
         try:
             yield process

@@ -60,7 +60,7 @@ def spawn(command: Sequence[str], environment: Mapping[str, str], log: IO[str]) 
         stdout=log,
         stderr=log,
         env=environment,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 (no thread runs here at that time)
+        preexec_fn=functools.partial(die_with_parent, os.getpid()),  # noqa: PLW1509 (no thread runs here at that time)
     )
 
 

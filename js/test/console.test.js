@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { addressOf, readAddress } from "../../pycawamp/web/static/console/address.js";
-import { csvOfAll, csvOfHistory, fileName } from "../../pycawamp/web/static/console/export.js";
+import { csvOfAll, csvOfHistories, csvOfHistory, csvOfLists, fileName } from "../../pycawamp/web/static/console/export.js";
 import { failureText } from "../../pycawamp/web/static/console/failure.js";
 import { factsOf } from "../../pycawamp/web/static/console/facts.js";
 import { History } from "../../pycawamp/web/static/plot/history.js";
@@ -145,6 +145,17 @@ test("the CSV of a chart begins with the value at its start, with complete time 
   assert.equal(csvOfHistory("a,b", history, [1e9 + 15, 1e9 + 30], { units: "mm" }), [
     'time,"a,b (mm)"', "2001-09-09T01:46:50.000000Z,1", "2001-09-09T01:47:00.123456Z,2.5", "2001-09-09T01:47:01.000000Z,", "",
   ].join("\r\n"));
+});
+
+test("several PVs as CSV are in the order of their stamps", () => {
+  const [a, b] = [new History(), new History()];
+  for (const [time, value] of [[10, 1], [20, NaN]]) a.push(1e9 + time, value);
+  for (const [time, value] of [[12, 7], [14, 8]]) b.push(1e9 + time, value);
+  assert.equal(csvOfHistories([{ name: "a", history: a, units: "mm" }, { name: "b", history: b, units: "" }], [1e9 + 13, 1e9 + 30]), [
+    "time,PV,value,units", "2001-09-09T01:46:50.000000Z,a,1,mm", "2001-09-09T01:46:52.000000Z,b,7,", "2001-09-09T01:46:54.000000Z,b,8,", "2001-09-09T01:47:00.000000Z,a,,mm", "",
+  ].join("\r\n"));
+  assert.equal(csvOfLists([{ name: "a", list: [1, 2] }, { name: "b", list: Float64Array.of(0.5) }]), "element,a,b\r\n0,1,0.5\r\n1,2,\r\n");
+  assert.equal(csvOfLists([{ name: "a", list: [] }]), "element,a\r\n");
 });
 
 test("the CSV of all values escapes texts that look like formulas", () => {

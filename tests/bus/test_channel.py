@@ -17,6 +17,7 @@ from pycawamp.bus.link import Link
 from pycawamp.bus.protocol import Credentials, Message, NATSProtocol
 from pycawamp.pv.interfaces import ISink
 from pycawamp.pv.values import FieldType, Metadata, Reading, Status
+from tests.support.examples import examples
 
 
 @implementer(ISink)
@@ -117,7 +118,7 @@ class ChannelTests(SynchronousTestCase):
         channel.metadata(as_link(ingest), METADATA)
         channel.connection(as_link(ingest), True)
 
-    @settings(deadline=None)
+    @settings(max_examples=examples(100))
     @given(st.integers(-3, 6), st.lists(st.booleans(), min_size=40, max_size=60))
     def test_orderly(self, lead: int, turns: list[bool]) -> None:
         """Whichever owner is ahead, each value is passed on once, and in order."""
@@ -301,7 +302,7 @@ class ProtocolTests(SynchronousTestCase):
             protocol.dataReceived(part)
         return received.all, transport
 
-    @settings(deadline=None)
+    @settings(max_examples=examples(100))
     @given(st.lists(st.integers(0, len(STREAM)), max_size=12))
     def test_pieces(self, cuts: list[int]) -> None:
         """However the stream is divided, the same messages are parsed."""

@@ -45,6 +45,7 @@ from pycawamp.bus.messages import (
 from pycawamp.pv.errors import BadValueError, PutFailedError
 from pycawamp.pv.interfaces import Requester
 from pycawamp.pv.values import FieldType, Image, Metadata, Reading, Status
+from tests.support.examples import examples
 
 TEXT = st.text(st.characters(), max_size=20)
 NUMBERS = st.one_of(
@@ -144,7 +145,7 @@ def is_same(one: Any, another: Any) -> bool:
 class MessageTests(SynchronousTestCase):
     """Bursts."""
 
-    @settings(deadline=None, max_examples=200)
+    @settings(max_examples=examples(200))
     @given(st.lists(st.tuples(st.integers(1, 2**32 - 1), READINGS), max_size=20))
     def test_readings(self, readings: list[tuple[int, Reading]]) -> None:
         """Readings of any kind are unpacked unchanged, in order."""
@@ -165,7 +166,7 @@ class MessageTests(SynchronousTestCase):
         sizes = [len(body) for _, body in bodies([small, large, small])]
         self.assertEqual([size > BURST for size in sizes], [False, True, False])
 
-    @settings(deadline=None, max_examples=100)
+    @settings(max_examples=examples(100))
     @given(METADATA)
     def test_metadata(self, metadata: Metadata) -> None:
         """Metadata is unpacked unchanged."""
@@ -178,7 +179,7 @@ class MessageTests(SynchronousTestCase):
         content = {"type": "double", "count": 1, "invented_later": [1]}
         self.assertEqual(as_metadata(content), Metadata(FieldType.DOUBLE, 1))
 
-    @settings(deadline=None, max_examples=300)
+    @settings(max_examples=examples(300))
     @given(st.binary(max_size=60), st.booleans())
     def test_garbage(self, garbage: bytes, has_header: bool) -> None:
         """Bytes that are not a burst raise BadBusMessageError, and nothing else."""

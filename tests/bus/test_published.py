@@ -16,6 +16,7 @@ from pycawamp.bus.stream import EdgeStream
 from pycawamp.pv.hub import PVHub
 from pycawamp.pv.memory import MemoryBackend
 from pycawamp.pv.values import Reading
+from tests.support.examples import examples
 from tests.support.recording_bus import Bus
 
 
@@ -92,7 +93,7 @@ class RateTests(SynchronousTestCase):
         self.pass_time(0)
         self.assertEqual(self.bus.received("one"), [True, 0, 1, 3, False, True, 4])
 
-    @settings(deadline=None, max_examples=60)
+    @settings(max_examples=examples(60))
     @given(st.lists(st.tuples(st.sampled_from("uclt"), st.integers(0, 3)), max_size=40))
     def test_never_lost(self, steps: list[tuple[str, int]]) -> None:
         """For any changes of rates, values never go back, and the newest one is sent."""

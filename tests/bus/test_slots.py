@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from pycawamp.bus.slots import SLOTS, ShardKey, owners, slot
+from tests.support.examples import examples
 
 NAMES = st.sets(st.text("abcXYZ019-_", min_size=1, max_size=8), min_size=1, max_size=8)
 
@@ -22,7 +23,7 @@ class OwnerTests(SynchronousTestCase):
         self.assertEqual(len(counts), 20)
         self.assertLess(max(counts.values()), 1.2 * SLOTS / 20)
 
-    @settings(deadline=None)
+    @settings(max_examples=examples(100))
     @given(NAMES)
     def test_comes_and_goes(self, names: set[str]) -> None:
         """When an ingest is removed, only its own slots change their owner."""

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet import reactor
 from twisted.internet.defer import inlineCallbacks
@@ -16,6 +16,7 @@ from pycawamp.client import GatewayClient, Update
 from pycawamp.client.jsonlines import update as json_line
 from pycawamp.client.messages import decode, update
 from pycawamp.client.show import Style, short_line
+from tests.support.examples import examples
 from tests.support.pva_case import PVATestCase
 
 SHOWN = (
@@ -76,6 +77,7 @@ class StrangeArrayTests(SynchronousTestCase):
         found = self.taken("|u1", [3], b"abc", codec="jpeg", image_shape=[4, 5])
         self.assertEqual((found.value.tobytes(), found.codec), (b"abc", "jpeg"))  # type: ignore[union-attr]
 
+    @settings(max_examples=examples(100))
     @given(st.text(max_size=5) | st.from_regex(r"[<>|=]?[a-z?][0-9]{1,2}", fullmatch=True))
     def test_any_type(self, dtype: str) -> None:
         """No type name raises anything but the client's own error."""

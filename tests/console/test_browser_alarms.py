@@ -111,7 +111,7 @@ class AlarmTests(WebTestCase):
         records = ("quiet", "other", "level")
         browser = self.open(*records, rest="&show=alarms&worst=1")
         quiet, other, level = (self.pv(record) for record in records)
-        browser.until(lambda: "0 of 3" in browser.text("#hidden-rows"), "the note")
+        browser.until(lambda: "No PV is in alarm." in browser.text("#hidden-rows"), "the note")
         self.set_record("other", 6)
         browser.until(lambda: self.shown() == [other], "what is in alarm")
         self.set_record("level", 9)

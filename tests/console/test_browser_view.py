@@ -31,6 +31,18 @@ NARROW_NAMES = """
 return [...document.querySelectorAll("#rows .name")]
   .filter((name) => name.getBoundingClientRect().width < 100).map((name) => name.textContent);
 """
+CUT_LEGENDS = """
+return [...document.querySelectorAll(".legend-name > span:last-child")]
+  .filter((name) => name.scrollWidth > name.clientWidth || name.clientHeight > 40)
+  .map((name) => name.textContent);
+"""
+SAVED = """
+const make = URL.createObjectURL;
+URL.createObjectURL = (blob) => {
+  blob.text().then((text) => (window.saved = text));
+  return make(blob);
+};
+"""
 NAME = '[aria-label="Name of the layout"]'
 
 
@@ -56,6 +68,26 @@ class ViewTests(WebTestCase):
             self.assertEqual(browser.run(NARROW_NAMES), [], rest)
 
     @in_thread
+    def test_nothing_to_show(self) -> None:
+        """A wall display of alarms says that there are none; a page with a chart is not empty."""
+        browser = self.open("level", rest="&show=alarms&wall=1")
+        browser.until(lambda: browser.find("#hidden-rows").text == "No PV is in alarm.", "why")
+        browser = self.open(rest=f"?chart={self.pv('level')}")
+        browser.find(".multi canvas")
+        self.assertFalse(browser.find("#welcome").is_displayed())
+        browser.click('.multi [title="Remove this chart"]')
+        browser.until(browser.find("#welcome").is_displayed, "how to begin")
+
+    @in_thread
+    def test_legend_on_phone(self) -> None:
+        """On a phone, names in a legend are whole, whatever is beside them."""
+        browser = self.open("hot", rest=f"&chart={self.pv('hot')},{self.pv('level')}")
+        browser.phone()
+        browser.until_row(self.pv("hot"), lambda row: row.state == "MAJOR HIHI")
+        browser.until(lambda: "MAJOR HIHI" in browser.text(".chart-legend .badge"), "the alarm")
+        self.assertEqual(browser.run(CUT_LEGENDS), [])
+
+    @in_thread
     def test_typed_name(self) -> None:
         """A name that is being typed is kept; opening a layout shows the layout's name."""
         browser = self.open("level")
@@ -73,10 +105,20 @@ class ViewTests(WebTestCase):
         self.assertEqual(browser.find(NAME).get_property("value"), "Mine")
 
     @in_thread
-    def test_chart_back(self) -> None:
-        """A removed chart can be restored; keys work while a tick box has the focus."""
+    def test_chart(self) -> None:
+        """A chart is saved as values, and restored when it was removed.
+
+        Keys work while a tick box has the focus.
+        """
         names = f"{self.pv('level')},{self.pv('count')}"
         browser = self.open(*PVS, rest=f"&chart={names}")
+        for name in names.split(","):
+            browser.until_row(name, lambda row: row.value != "")
+        browser.run(SAVED)
+        browser.click('.multi [title="Save the values as a CSV file"]')
+        text = browser.until(lambda: browser.run("return window.saved"), "the file")
+        self.assertRegex(text, rf"Z,{self.pv('level')},123456\.789,mm\r\n")
+        self.assertRegex(text, rf"Z,{self.pv('count')},1001,counts\r\n")
         browser.click('.multi [title="Remove this chart"]')
         self.assertNotIn("chart=", browser.driver.current_url)
         browser.click("#undo button")

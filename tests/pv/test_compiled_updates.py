@@ -536,6 +536,34 @@ class EncodingTests(SynchronousTestCase):
             for messages in in_c
         ]
 
+    def test_leaves(self) -> None:
+        """When a client leaves, updates still bypass Python, and reach those that stay."""
+        self.join({}, {})
+        self.start()
+        self.update(1, 2)
+        for each in self.both:
+            each.peers[1].send_request("disconnect", "a")
+        self.update(3, 4)
+        self.check(direct=True)
+        first, _ = self.values()
+        self.assertEqual(first, [1, 2, 3, 4])
+
+    def test_unusual(self) -> None:
+        """An update that is left to Python is the newest one, also after those that are not."""
+        self.join({})
+        self.start()
+        self.update(1, 2)
+        for each in self.both:
+            raw = time_bytes(FieldType.DOUBLE, [3], (3, 0), (EPICS_DAY, 2 * 10**9))
+            each.event("a", raw, 1, -1)
+            each.clock.advance(0.001)
+            pv = each.hub.find("a")
+            assert pv is not None and pv.latest is not None
+            self.assertEqual(pv.latest.value, 3)
+        self.update(4)
+        self.check(direct=True)
+        self.assertEqual(self.values(), [[1, 2, 3, 4]])
+
     def test_newcomer(self) -> None:
         """A client that joins gets the newest value, though it has bypassed Python."""
         self.join({})

@@ -39,6 +39,18 @@ with open(sys.argv[1], "w") as file:
 os.rename(sys.argv[1], sys.argv[2])
 signal.pause()
 """
+ORPHAN = """
+import os, signal, sys
+from harness.parent import die_with_parent
+parent = os.getpid()
+if os.fork():
+    sys.exit(0)
+while os.getppid() == parent:
+    pass
+print("orphan", os.getpid(), flush=True)
+die_with_parent(parent)
+print("lives on")
+"""
 OWNER = """
 import os, signal, sys
 from tests.support.fork_server import REQUIRED, fork_server
@@ -139,3 +151,11 @@ class ForkServerTests(TestCase):
         # Its streams are those of the fork too.
         yield owner.when_ended()
         yield until_true(lambda: not any(Path(f"/proc/{pid}/fd/0").exists() for pid in pids))
+
+    @inlineCallbacks
+    def test_parent_ended(self) -> Any:
+        """A process whose parent has ended before it could depend on it ends too."""
+        orphan = self.run_code(ORPHAN)
+        yield orphan.when_ended()
+        (line,) = orphan.lines
+        self.assertRegex(line, r"orphan \d+")

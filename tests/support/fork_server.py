@@ -160,6 +160,7 @@ def _read_files() -> None:
 
 def _serve() -> list[str]:
     """Fork a process for each request; return the command in it."""
+    server = os.getpid()
     control = socket.socket(fileno=0)
     poll = select.poll()
     poll.register(control, select.POLLIN)
@@ -176,7 +177,7 @@ def _serve() -> list[str]:
             pid = os.fork()
             if pid == 0:
                 control.detach()
-                return _become(json.loads(request), descriptors[:-1])
+                return _become(json.loads(request), descriptors[:-1], server)
             for descriptor in descriptors[:-1]:
                 os.close(descriptor)
             os.write(descriptors[-1], _NUMBER.pack(pid))
@@ -193,11 +194,11 @@ def _report_end(ended: int, pid: int, report: int) -> None:
     os.close(report)
 
 
-def _become(request: Any, descriptors: Sequence[int]) -> list[str]:
+def _become(request: Any, descriptors: Sequence[int], parent: int) -> list[str]:
     """Make a fork equivalent to a new process; return its command."""
     command: list[str]
     command, environment, folder = request
-    die_with_parent()
+    die_with_parent(parent)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)

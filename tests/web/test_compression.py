@@ -22,6 +22,7 @@ from websockets.sync.client import connect as open_websocket
 from pycawamp.client import GatewayClient
 from pycawamp.web.inflate import MAX_STREAMS, CorruptError, Inflater, TooLargeError
 from tests.support.client_case import Recorder
+from tests.support.examples import examples
 from tests.support.http_reader import END, UPGRADE, request
 from tests.support.ioc_case import until_true
 from tests.support.service_case import MemoryServiceTestCase, reactor
@@ -62,7 +63,7 @@ class InflaterTests(SynchronousTestCase):
     def test_any(self) -> None:
         """Messages compressed by zlib are inflated, with any parts and kinds of blocks."""
 
-        @settings(max_examples=200, deadline=None)
+        @settings(max_examples=examples(200))
         @given(st.binary(max_size=2000), st.integers(1, 9), st.booleans())
         def run(text: bytes, parts: int, is_final: bool) -> None:
             flush = zlib.Z_FINISH if is_final else zlib.Z_SYNC_FLUSH

@@ -18,6 +18,7 @@ from pycawamp.web.deflate import Deflate, agree, compress
 from pycawamp.web.frames import binary_frame, text_frame
 from pycawamp.wire.dialect import Encoding
 from pycawamp.wire.v2.dialect import VERSION_2
+from tests.support.examples import examples
 from tests.support.inflating_page import COMPRESSED, InflatingPage
 from tests.support.memory_gateway import MemoryGateway, Page
 from tests.support.websocket_frames import BINARY, TEXT, whole_frames
@@ -285,7 +286,7 @@ class TwinsTests(SynchronousTestCase):
         COMPRESSED_MESSAGES.clear()
         # So the pieces of a few PVs are worth it.
         self.patch(deflate, "LEAST", 100)
-        steps = settings(max_examples=40, stateful_step_count=30, deadline=None)
+        steps = settings(max_examples=examples(40), stateful_step_count=30)
         run_state_machine_as_test(TwinsMachine, settings=steps)
         seen = sum(map(bool, COMPRESSED_MESSAGES))
         self.assertGreater(seen, len(COMPRESSED_MESSAGES) // 20)

@@ -46,9 +46,17 @@ class LanguageTests(SynchronousTestCase):
             ("-`a`^2", 4),
             ("10 - 2 - 3", 5),
             ("16/4/2", 2),
+            ("10 - (2 - 3)", 11),
+            ("16/(4/2)", 8),
+            ("2^(3^2)", 512),
+            ("(2 + 3)*4", 20),
+            ("-(2 - 3)", 1),
+            ("3 > (2 > 0)", 1),
             ("7.5 % 2", 1.5),
             ("!`a` + 1", 1),
             ("!0", 1),
+            ("!(1 - 1)", 1),
+            ("!(2^0)", 0),
             ("1 < 2", 1),
             ("3 >= 2 == 1", 1),
             ("1 != 1", 0),
@@ -59,6 +67,11 @@ class LanguageTests(SynchronousTestCase):
             ("`a` > 9 ? 10 : `a` > 1 ? 30 : 40", 30),
             ("(1 ? 0 : 1) ? 5 : 6", 6),
             ("`a` ? 1 : 2", 1),
+            ("`a` - 2 ? 1 : 2", 2),
+            ("1 ? (0 ? 1 : 2) : 3", 2),
+            ("(1 ? 2 : 3) + 4", 6),
+            ("pow(2, pow(3, 2))", 512),
+            ("pow(2, 3)^2", 64),
             ("'a' * `b:c`", -7),
             ("a * b:c", -7),
             ("`ca://X.VAL` + 1", 1),
@@ -87,7 +100,8 @@ class LanguageTests(SynchronousTestCase):
             ("1/-`ca://X.VAL`", math.inf),
         ):
             np.testing.assert_allclose(computed(text), value, err_msg=text)
-        for text in ("0/0", "5 % 0", "sqrt(-1)", "`d`+1", "`d` ? 1 : 2", "max(1, `d`)"):
+        nan = ("0/0", "5 % 0", "sqrt(-1)", "`d`+1", "`d` ? 1 : 2", "`d` + 1 ? 1 : 2", "max(1, `d`)")
+        for text in nan:
             self.assertTrue(math.isnan(computed(text)), text)
         self.assertTrue(0 <= computed("rnd(5)") <= 5)
 
@@ -118,7 +132,7 @@ class LanguageTests(SynchronousTestCase):
             ("sin(1;2)", "character 6: expected"),
             ("1 ? 2", "character 6: expected ':'"),
             ('"text"', "character 1: expected a number, as formulas compute no texts"),
-            ("1e999", "character 1: expected a number that a double holds"),
+            ("1e999", "character 1: expected a number within the range of a double"),
             ("0x10", "character 2: expected an operator or the end, found 'x10'"),
             ("+1", "character 1: expected a number"),
             ("A := 1", "character 4: expected"),
@@ -277,7 +291,7 @@ OPERANDS = st.one_of(
 class RandomTests(SynchronousTestCase):
     """Properties of every formula."""
 
-    @settings(deadline=None, max_examples=examples(100))
+    @settings(deadline=None, max_examples=examples(250))
     @given(st.recursive(OPERANDS, deeper, max_leaves=8))
     def test_computed(self, pair: Pair) -> None:
         """Any formula has the result of Phoebus's grammar, or is too long."""

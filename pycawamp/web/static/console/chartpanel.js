@@ -3,7 +3,7 @@ import { Chart } from "../plot/chart.js";
 import { stripTrace, timeAxis, waveSeries, waveTrace } from "../plot/series.js";
 import { timelineOf } from "../plot/views.js";
 import { el, setClass, setText } from "./dom.js";
-import { download, fileName } from "./export.js";
+import { csvOfHistories, csvOfLists, download, fileName } from "./export.js";
 import { stripTraceOf, titleOf, waveTraceOf } from "./figure.js";
 import { statusOf } from "./status.js";
 import { valueText } from "./valuetext.js";
@@ -50,13 +50,14 @@ export class ChartPanel {
     this.#buttons = {
       pin: button("Pin", "Keep the present traces for comparison", () => this.#togglePin()),
       log: button("Log", "Logarithmic value axis", () => this.#show(() => (this.#chart.axis.log = !this.#chart.axis.log))),
+      csv: button("CSV", "Save the values as a CSV file", () => this.#saveValues()),
       png: button("PNG", "Save the picture as a PNG file", () => this.#savePicture()),
       live: button("Live", "Return to the newest values", () => this.#show(() => this.#viewport.follow())),
       close: button("Close", "Remove this chart", () => context.emptied(this)),
     };
     this.#spans = SPANS.map(([seconds, label]) => el("button", { type: "button", data: { seconds }, on: { click: () => this.#show(() => this.#viewport.follow(Number(seconds))) } }, String(label)));
-    const { pin, log, png, live, close } = this.#buttons;
-    this.element = el("figure", { class: "figure multi" }, this.#canvas, this.#legend, el("figcaption", {}, this.#note, this.#select, pin, log, png, ...this.#spans, live, close));
+    const { pin, log, csv, png, live, close } = this.#buttons;
+    this.element = el("figure", { class: "figure multi" }, this.#canvas, this.#legend, el("figcaption", {}, this.#note, this.#select, pin, log, csv, png, ...this.#spans, live, close));
     for (const name of names.slice(0, MAX_PVS)) this.add(name);
   }
 
@@ -225,6 +226,16 @@ export class ChartPanel {
     row.element.remove();
     this.#lines[Math.min(place, this.#lines.length - 1)].row.remove.focus();
     this.#context.changed();
+  }
+
+  /** Of the traces that are shown. */
+  #saveValues() {
+    const range = /** @type {[number, number]} */ ([...this.#viewport.range]);
+    const watches = this.#lines.filter(({ hidden }) => !hidden).map(({ watch }) => watch);
+    const text = this.#kind === "array"
+      ? csvOfLists(watches.map(({ name, update }) => ({ name, list: update?.value ?? [] })))
+      : csvOfHistories(watches.map((watch) => ({ name: watch.name, history: watch.samples(range), units: watch.metadata?.units ?? "" })), range);
+    download(fileName(this.names.join("_"), this.#context.clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
   }
 
   #savePicture() {

@@ -25,17 +25,28 @@ export function fileName(name, seconds, ending) {
  * @param {[number, number]} range
  * @param {object | null} metadata
  */
-export function csvOfHistory(name, history, [from, to], metadata) {
-  const rows = [["time", name + (metadata?.units ? ` (${metadata.units})` : "")]];
-  for (let i = Math.max(0, history.indexOf(from) - 1); i < history.length && history.time(i) <= to; i += 1) {
-    const value = history.value(i);
-    rows.push([timeText(history.time(i)), Number.isNaN(value) ? "" : String(value)]);
-  }
-  return csv(rows);
+export function csvOfHistory(name, history, range, metadata) {
+  const rows = samplesIn(history, range).map(([time, value]) => [timeText(time), value]);
+  return csv([["time", name + (metadata?.units ? ` (${metadata.units})` : "")], ...rows]);
 }
 
-export function csvOfList(name, list) {
-  return csv([["element", name], ...Array.from(list, (value, i) => [String(i), String(value)])]);
+/**
+ * The samples of several PVs by time, one a line: each has stamps of its own.
+ *
+ * @param {{name: string, history: import("../plot/views.js").Timeline, units: string}[]} parts
+ * @param {[number, number]} range
+ */
+export function csvOfHistories(parts, range) {
+  const rows = parts.flatMap(({ name, history, units }) => samplesIn(history, range).map(([time, value]) => ({ time, cells: [name, value, units] })));
+  rows.sort((one, other) => one.time - other.time);
+  return csv([["time", "PV", "value", "units"], ...rows.map(({ time, cells }) => [timeText(time), ...cells])]);
+}
+
+/** @param {{name: string, list: ArrayLike<unknown>}[]} parts a column each */
+export function csvOfLists(parts) {
+  const length = Math.max(...parts.map(({ list }) => list.length));
+  const rows = Array.from({ length }, (_, i) => [String(i), ...parts.map(({ list }) => (i < list.length ? String(list[i]) : ""))]);
+  return csv([["element", ...parts.map(({ name }) => name)], ...rows]);
 }
 
 /** @param {import("./watch.js").Watch[]} watches @param {(watch: any) => string} stateOf */
@@ -52,6 +63,14 @@ export function csvOfAll(watches, stateOf) {
 /** @param {import("./alarms.js").Change[]} changes */
 export function csvOfChanges(changes) {
   return csv([["time", "PV", "state", "value"], ...changes.map(({ time, name, condition, value }) => [timeText(time), name, condition.text, value])]);
+}
+
+/** @returns {[number, string][]} */
+function samplesIn(history, [from, to]) {
+  const [first, end] = [Math.max(0, history.indexOf(from) - 1), history.length];
+  const found = /** @type {[number, string][]} */ ([]);
+  for (let i = first; i < end && history.time(i) <= to; i += 1) found.push([history.time(i), Number.isNaN(history.value(i)) ? "" : String(history.value(i))]);
+  return found;
 }
 
 function valueText(value) {

@@ -4,7 +4,7 @@ import { stripSeries, stripTrace, waveSeries, waveTrace } from "../plot/series.j
 import { formattedText } from "../view/format.js";
 import { fullStamp } from "../view/time.js";
 import { el, setText } from "./dom.js";
-import { csvOfHistory, csvOfList, download, fileName } from "./export.js";
+import { csvOfHistory, csvOfLists, download, fileName } from "./export.js";
 
 const SPANS = [[60, "1 min"], [300, "5 min"], [600, "10 min"]];
 const USUAL_SPAN = 300;
@@ -88,7 +88,7 @@ export class Figure {
   #saveValues() {
     const { name, update, metadata } = this.#watch;
     const samples = this.#watch.samples(this.#viewport.range);
-    const text = this.kind === "number" ? csvOfHistory(name, samples, this.#viewport.range, metadata) : csvOfList(name, update?.value ?? []);
+    const text = this.kind === "number" ? csvOfHistory(name, samples, this.#viewport.range, metadata) : csvOfLists([{ name, list: update?.value ?? [] }]);
     download(fileName(name, this.#clock.now(), "csv"), new Blob([text], { type: "text/csv" }));
   }
 

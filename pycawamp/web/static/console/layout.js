@@ -6,6 +6,8 @@ export const LIMITS = { items: 20000, charts: 50, name: 100, heading: 100, pv: 1
 export const COLUMNS = [1, 2, 3, 4];
 /** The choices of which rows are shown. */
 export const SHOWN = { all: "all", alarms: "in alarm", severe: "major or worse", new: "not acknowledged" };
+/** What is said if these are none. */
+export const NONE_SHOWN = { alarms: "No PV is in alarm.", severe: "No PV is MAJOR or worse.", new: "All alarms are acknowledged." };
 
 /**
  * @typedef {{heading: string}} Heading

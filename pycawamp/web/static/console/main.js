@@ -22,6 +22,7 @@ import { GatewayClock } from "./gatewayclock.js";
 import { gatewayUrl } from "./gatewayurl.js";
 import { csvOfAll, download, fileName } from "./export.js";
 import { Keyboard } from "./keyboard.js";
+import { NONE_SHOWN } from "./layout.js";
 import { LayoutPanel } from "./layoutpanel.js";
 import { PageClock } from "./pageclock.js";
 import { Rate } from "./rate.js";
@@ -62,7 +63,10 @@ const charts = new Charts(part("charts"), {
   gateway, clock, painter, announcer,
   rate: () => rate.perSecond,
   known: (name) => table.rowNamed(name)?.watch,
-  changed: () => current.write(),
+  changed: () => {
+    current.write();
+    welcome.show(isEmpty());
+  },
   removed: (names) => undo.offer("Chart removed.", () => charts.open([names])),
 });
 const account = (table.account = new Account(part("account"), part("account-panel"), table));
@@ -153,13 +157,17 @@ function add(names) {
 function listChanged() {
   const { names, listed } = table;
   current.write();
-  welcome.show(listed.length === 0);
+  welcome.show(isEmpty());
   part("table").hidden = listed.length === 0;
   part("clear").disabled = part("export").disabled = listed.length === 0;
   tab.list(current.name, names);
   part("layout-name").textContent = current.name;
   part("layout-name").hidden = current.name === "" || listed.length === 0;
   summary.paint();
+}
+
+function isEmpty() {
+  return table.listed.length === 0 && charts.names.length === 0;
 }
 
 function rateChanged() {
@@ -229,8 +237,10 @@ function reveal(name) {
 }
 
 function hiddenRows(count) {
+  const isNone = count === table.size;
   part("hidden-rows").hidden = count === 0;
-  part("hidden-rows").firstElementChild.textContent = `${table.size - count} of ${table.size} PVs are shown.`;
+  part("hidden-rows").classList.toggle("none", isNone);
+  part("hidden-rows").firstElementChild.textContent = isNone ? NONE_SHOWN[current.view.show] : `${table.size - count} of ${table.size} PVs are shown.`;
 }
 
 function togglePause() {
