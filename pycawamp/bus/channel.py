@@ -59,7 +59,7 @@ class Channel:
         "slot",
     )
 
-    def __init__(  # noqa: PLR0913, PLR0917 (what it is, and what it needs)
+    def __init__(  # noqa: PLR0913, PLR0917 (its parts)
         self,
         name: str,
         number: int,
@@ -139,7 +139,7 @@ class Channel:
         return handover if handover is not None and handover.link is link else None
 
     def move_to(self, target: Link | None) -> None:
-        """Request it from an ingest; leave the current owner once that serves it."""
+        """Request the PV from an ingest, and leave the current owner when the new one serves it."""
         if target is self.owner or target is None:
             self._cancel_handover()
         elif self.owner is None:
@@ -170,7 +170,7 @@ class Channel:
                 self.expect()
 
     def restarted(self, link: Link) -> None:
-        """Handle that its state will be sent again, if the ingest has it."""
+        """Handle that an ingest will send its state again, if it is the owner."""
         handover = self._handover_to(link)
         if handover is not None:
             handover.restart()
@@ -226,7 +226,7 @@ class Channel:
     # Updates without Python
 
     def direct_streams(self) -> list[DirectStream] | None:
-        """Return where updates go without Python; None if `reading` has to handle them."""
+        """Return the streams of updates without Python; None if `reading` has to handle them."""
         if self._handover is not None or self._repeats_left:
             return None
         if not IRoutedSink.providedBy(self._sink):
@@ -278,7 +278,7 @@ class Channel:
                     self._switch(handover)
         elif link is self.owner:
             if handover is not None and handover.early is not None and not connected:
-                # The old one will send no more updates.
+                # The old owner will send no more updates.
                 self._switch(handover)
             else:
                 self._report(connected)
@@ -346,10 +346,10 @@ class Channel:
 
 
 def number_routes(intake: Intake | None) -> Mapping[FieldType, NumberRoutes]:
-    """Return what makes the routes of scalars, by their types; nothing without an intake."""
+    """Return the factories of routes of scalars, by type; none without an intake."""
     if intake is None:
         return {}
-    # Arrays are never sent as scalars, and whole numbers of all types in the same way.
+    # Arrays are never sent as scalars, and integers of all types are sent in the same way.
     whole = NumberRoutes(intake, "i")
     return {
         FieldType.DOUBLE: NumberRoutes(intake, "d"),

@@ -1,7 +1,7 @@
-"""Updates of numbers that need no Python, from the bytes of a connection to streams.
+"""Updates of numbers that bypass Python, from the bytes of a connection to streams.
 
-What is here is compiled, and made by an intake (see pycawamp.pv.intake). `Direct` and `Updates` are
-those of pvAccess.
+The implementation is compiled, and created by an intake (see pycawamp.pv.intake). `Direct` and
+`Updates` are those of pvAccess.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Direct(Protocol):
         """Updates that were taken and not acknowledged."""
 
     def take(self) -> tuple[int, Fields | None]:
-        """Return `count`, and what was taken since the last call; None if nothing was."""
+        """Return `count`, and the updates taken since the last call; None if there are none."""
 
     def release(self, count: int, fields: Fields | None, /) -> None:
         """Continue after a message that Python has handled."""
@@ -51,11 +51,11 @@ class Direct(Protocol):
 class Updates(Protocol):
     """The monitors of one connection."""
 
-    def listen(self, number: int, form: Any, subscription: int, most: int, /) -> Direct:
+    def listen(self, number: int, form: Any, subscription: int, max_updates: int, /) -> Direct:
         """Queue the updates of a monitor.
 
-        `subscription` is the number that the intake's `listen` returned. After `most` updates
-        the monitor is due to be acknowledged.
+        `subscription` is the number that the intake's `listen` returned. After `max_updates`
+        updates, the monitor is due to be acknowledged.
         """
 
     def forget(self, number: int, /) -> None:
@@ -65,7 +65,7 @@ class Updates(Protocol):
         """Leave the messages of a monitor to Python until one more was released."""
 
     def take(self, data: bytes, position: int, /) -> int:
-        """Queue the updates from a position on; return the position of what needs Python.
+        """Queue the updates from a position on; return the position of the first other message.
 
         If that is a message of a monitor, those that follow it wait for its release.
         """

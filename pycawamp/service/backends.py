@@ -35,7 +35,7 @@ class Backends:
     """The backend of formulas, which must be connected to the hub."""
 
     @classmethod
-    def create(  # noqa: PLR0913, PLR0917 (what backends need)
+    def create(  # noqa: PLR0913, PLR0917 (the parts that backends need)
         cls,
         reactor: Any,
         inbox: Inbox,

@@ -45,7 +45,7 @@ def compressed(request: Request, body: bytes) -> bytes:
     return gzip.compress(body, compresslevel=1, mtime=0)
 
 
-def respond(  # noqa: PLR0913 (the parts of an answer, and what bounds its time)
+def respond(  # noqa: PLR0913 (the parts of a response, and its time limits)
     request: Request,
     body: bytes,
     mime_type: str,

@@ -64,7 +64,7 @@ class RecordTests(IOCTestCase):
     """Every kind of channel."""
 
     @inlineCallbacks
-    def look(self, client: WebSocketTestClient, *names: str) -> Any:
+    def first_messages(self, client: WebSocketTestClient, *names: str) -> Any:
         """Return the first messages of PVs of this test: connection and monitor of each."""
         self.subscribe(client, *names)
         messages: dict[str, list[Any]] = {name: [] for name in names}
@@ -112,9 +112,9 @@ class RecordTests(IOCTestCase):
             "strings": (["a", "b"], 2, None),
             "scalar": (7.5, 1, None),
         }
-        seen = yield self.look(client, *expected)
+        messages = yield self.first_messages(client, *expected)
         for name, (value, count, units) in expected.items():
-            connection, monitor = seen[name]
+            connection, monitor = messages[name]
             pvname = self.prefix + name
             self.assertEqual(
                 list(connection.items()),
@@ -135,12 +135,12 @@ class RecordTests(IOCTestCase):
         # Not UTF-8: the one byte B0 stands for a degree sign.
         yield self.start_ioc(RECORDS.replace("LATIN1", "\udcb0"))
         client = yield self.start_client()
-        seen = yield self.look(client, "longunit", "never", "latin")
-        units = seen["longunit"][1]["units"]
+        messages = yield self.first_messages(client, "longunit", "never", "latin")
+        units = messages["longunit"][1]["units"]
         self.assertTrue("123456789012345".startswith(units) and len(units) >= 7, units)
-        never = seen["never"][1]
+        never = messages["never"][1]
         self.assertEqual((never["value"], never["timestamp"]), (5.0, EPICS_EPOCH))
-        self.assertEqual(seen["latin"][1]["value"], "20 °C")
+        self.assertEqual(messages["latin"][1]["value"], "20 °C")
 
     @inlineCallbacks
     def test_updates(self) -> Any:
@@ -148,12 +148,12 @@ class RecordTests(IOCTestCase):
         yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         self.subscribe(client, "counter")
-        seen: list[tuple[float, float]] = []
-        while len(seen) < 8:
+        updates: list[tuple[float, float]] = []
+        while len(updates) < 8:
             monitor = yield client.until(msg_type="monitor")
-            seen.append((monitor["value"], monitor["timestamp"]))
+            updates.append((monitor["value"], monitor["timestamp"]))
         # The first may be older than the subscription.
-        values, stamps = zip(*seen[1:], strict=True)
+        values, stamps = zip(*updates[1:], strict=True)
         self.assertEqual(list(values), [values[0] + index for index in range(7)])
         self.assertApproximates(stamps[-1] - stamps[0], 0.6, allowed(0.15))
 
@@ -162,7 +162,7 @@ class RecordTests(IOCTestCase):
         """An array's updates have its current length, also one and zero."""
         ioc = yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
-        yield self.look(client, "one")
+        yield self.first_messages(client, "one")
         for put, value in [("[1,2,3]", [1, 2, 3]), ("[]", []), ("[9]", [9])]:
             yield ioc.query(f"dbpf('{self.prefix}one','{put}')")
             monitor = yield client.until(msg_type="monitor")
@@ -174,7 +174,7 @@ class RecordTests(IOCTestCase):
         ioc = yield self.borrow_ioc(RECORDS)
         client = yield self.start_client()
         filtered = 'ao.{"dbnd":{"abs":1}}'
-        yield self.look(client, "ao", filtered)
+        yield self.first_messages(client, "ao", filtered)
         for value in (1.75, 2.0, 9.0):
             yield ioc.query(f'dbpf("{self.prefix}ao","{value}")')
         yield client.until(pvname=self.prefix + "ao", value=9.0)
@@ -191,7 +191,7 @@ class RecordTests(IOCTestCase):
         """Names that no IOC has, or unusual ones, are not found; others are not affected."""
         yield self.borrow_ioc(RECORDS)
         client = yield self.start_client(GatewaySettings(connect_timeout=1))
-        yield self.look(client, "ao")
+        yield self.first_messages(client, "ao")
         odd = ("ao.NOFIELD", 'ao.{"bogus":{}}', "ao.{", "ao.VAL{", "ünder", "a b", "%s")
         for name in odd:
             client.send({"action": "connect", "pv": self.prefix + name})

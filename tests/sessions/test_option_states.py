@@ -83,7 +83,7 @@ class Client:
     """The PVs that it has left since everything was sent: its page does not show them."""
     views: dict[str, View] = attrs.Factory(lambda: {name: View() for name in (*NAMES, ALIAS)})
 
-    def look(self) -> None:
+    def handle_messages(self) -> None:
         """Handle received messages."""
         for received in self.page.take():
             for message in _messages(received):
@@ -200,7 +200,7 @@ class OptionMachine(ChangingPVsMachine):
         """End the reactor iteration; all clients read."""
         self.gateway.flush_cycle()
         for client in self.open:
-            client.look()
+            client.handle_messages()
 
     @rule(seconds=st.sampled_from([0.01, PAUSE / 2, PAUSE]))
     def wait(self, seconds: float) -> None:

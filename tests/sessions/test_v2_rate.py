@@ -112,19 +112,19 @@ class RateTests(SynchronousTestCase):
         page.take()
         arrivals: list[tuple[float, Any]] = []
 
-        def look() -> None:
+        def collect() -> None:
             arrivals.extend((self.gateway.clock.seconds(), value) for value in self.values(page))
 
         for number, wait in enumerate(waits, 1):
-            # In two steps at most: what comes due between is seen when it comes.
+            # In two steps, so that values which come due in between are collected on time.
             for step in (wait / 2, wait / 2):
                 self.gateway.advance(step)
-                look()
+                collect()
             self.gateway.backend.set("X", number)
-            look()
+            collect()
         for _ in range(4):
             self.gateway.advance(PAUSE / 4 + 1e-9)
-            look()
+            collect()
         times, values = [at for at, _ in arrivals], [value for _, value in arrivals]
         self.assertEqual(values, sorted(set(values)))
         self.assertEqual((values[0], values[-1]), (1, len(waits)))

@@ -69,14 +69,14 @@ class SlowClientTests(MemoryGatewayTestCase):
         done: Deferred[None] = Deferred()
         target = self.count + number
 
-        def look() -> None:
+        def check() -> None:
             if self.count < target:
-                reactor.callLater(0, look)
+                reactor.callLater(0, check)
             else:
                 loop.stop()
                 done.callback(None)
 
-        look()
+        check()
         return done
 
     @inlineCallbacks

@@ -46,11 +46,11 @@ class PVABackend:
         """Number of updates in which servers reported overruns."""
         self.searcher = Searcher(reactor, self._ask_name_servers)
         self.watched: DelayLine[tuple[Pipeline, Mark]] = DelayLine(
-            reactor, SILENCE, lambda item: item[0].look(item[1])
+            reactor, SILENCE, lambda item: item[0].check(item[1])
         )
         """Monitors whose servers may need a request to continue."""
         self.bursts: DelayLine[tuple[Pipeline, Mark]] = DelayLine(
-            reactor, SILENCE_AFTER_BURST, lambda item: item[0].look_after_burst(item[1])
+            reactor, SILENCE_AFTER_BURST, lambda item: item[0].check_after_burst(item[1])
         )
         """Those of them whose last updates arrived in a burst."""
         self.inbox = inbox

@@ -178,7 +178,7 @@ class Monitor:
         assert description is not None
         start = position + 1 + buffer[position]
         plan = description.quick_plans(order).get(buffer[position:start])
-        # The last byte: that no updates were left out.
+        # The last byte is the empty overrun bit set: no updates were left out.
         if plan is None or buffer[end - 1] or not plan.quick(buffer, start, end, self._state):
             return False
         self._pipeline.arrived()
@@ -210,14 +210,14 @@ class Monitor:
         if self._pipeline.compared:
             self._pipeline.compared -= 1
             if not self._pipeline.compared:
-                self._go_quickly()
+                self._enable_quick_updates()
         if reports_all:
             self._report_all(description, reading, before, plan)
-        # QSRV 2 sends the value again when a subscription is started again.
+        # QSRV 2 sends the value again when a subscription is restarted.
         elif before is None or not is_same(before, reading):
             self._report_reading(reading)
 
-    def _go_quickly(self) -> None:
+    def _enable_quick_updates(self) -> None:
         """Handle the next updates by `update`, unless the compiled part handles them."""
         if self._direct is None:
             self._circuit.backlog.updates[self.number] = self.update
@@ -235,12 +235,12 @@ class Monitor:
         self._report_metadata(max(capacity, capacity_for(size)))
         if before is None:
             self.is_reported = True
-            self._go_quickly()
+            self._enable_quick_updates()
             if self._direct is not None:
                 self._direct.open()
             self._channel.monitor_works()
             self._report_reading(reading)
-        # QSRV 1 sends the value again with all else that changes.
+        # QSRV 1 sends the value again with every other change.
         elif plan.slots & description.reading_slots and not is_same(before, reading):
             self._report_reading(reading)
 

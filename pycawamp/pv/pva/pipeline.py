@@ -1,4 +1,4 @@
-"""The flow control of monitors: servers send some updates ahead, and wait to be acknowledged."""
+"""The flow control of monitors: servers send a number of updates, then wait for acknowledgement."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ class Pipeline:
 
     def acknowledge(self) -> None:
         """Acknowledge a number of updates to the server."""
-        # Always the same message: it is made once.
+        # The message is always the same, so it is built once.
         self._acknowledgements += 1
         self._circuit.send(self._acknowledgement)
         before, self._acknowledged_at = self._acknowledged_at, self._backend.seconds()
         is_quick = self._acknowledged_at - before < SILENCE
-        # Of a busy gateway acknowledgements are as rare as those of a quiet PV.
+        # A busy gateway acknowledges as rarely as for a PV with few updates.
         if (is_quick or self._circuit.backlog.behind_at >= before) and not self._is_watched:
             self._is_watched = True
             self._backend.watched.put((self, self._mark))
@@ -124,7 +124,7 @@ class Pipeline:
         count = self.direct.count if self.direct is not None else 0
         return self._acknowledgements, self.unacknowledged + count
 
-    def look(self, mark: Mark) -> None:
+    def check(self, mark: Mark) -> None:
         """Make the server continue if it may be waiting and nothing has arrived since a mark."""
         if not self._circuit.is_under_way(self._number):
             return
@@ -134,8 +134,8 @@ class Pipeline:
             self._is_watched = False
             self._restart()
 
-    def look_after_burst(self, mark: Mark) -> None:
-        """Do the same sooner."""
+    def check_after_burst(self, mark: Mark) -> None:
+        """Do the same after a shorter time."""
         self._is_burst = False
         if not self._circuit.is_under_way(self._number):
             return
@@ -152,10 +152,10 @@ class Pipeline:
         it receives the acknowledgement: otherwise the newest value could be held back forever.
         """
         if self.compared > COMPARED - FEWEST:
-            # Since the last time the server has sent too few updates to have to wait.
+            # Since the last restart, the server has sent too few updates to be waiting.
             return
         self.compared = COMPARED
-        # The monitor compares the next updates.
+        # The monitor will compare the next updates.
         self._circuit.backlog.updates.pop(self._number, None)
         if self.direct is not None:
             self.direct.disarm()
