@@ -83,7 +83,7 @@ class Operations:
         self._large_gets = DeferredSemaphore(MAX_LARGE_GETS)
         self._histories = DeferredSemaphore(MAX_HISTORIES)
         self._puts = UnderWay(PUTS, PUT_BYTES)
-        self._put_order = PutOrder()
+        self._put_order = PutOrder(shared.soon)
         self._idle: Callable[[], None] | None = None
 
     def get(self, request: requests.Get) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from twisted.internet.defer import CancelledError, Deferred, succeed
@@ -13,11 +14,17 @@ class PutOrder:
 
     Before a put is sent, the old value may have to be read for the put log. Without this class, a
     later put that needs no read would be sent first.
+
+    Args:
+        soon: Calls a function in the next iteration of the reactor.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, soon: Callable[[Callable[[], None]], object]) -> None:
+        self._soon = soon
         self._last: dict[str, Deferred[None]] = {}
         """For each PV with unsent puts, fires when the last of them was sent."""
+        self._sent: deque[Deferred[None]] = deque()
+        """Those that others wait for, and that fire in the next iteration."""
 
     @contextmanager
     def join(self, name: str) -> Iterator[Deferred[None]]:
@@ -38,5 +45,16 @@ class PutOrder:
         finally:
             if self._last.get(name) is sent:
                 del self._last[name]
-            if not is_cancelled:
-                sent.callback(None)
+            elif not is_cancelled:
+                self._continue_after(sent)
+
+    def _continue_after(self, sent: Deferred[None]) -> None:
+        """Send the puts that wait, one after the other: each within the one before is too deep."""
+        self._sent.append(sent)
+        if len(self._sent) == 1:
+            self._soon(self._fire)
+
+    def _fire(self) -> None:
+        while self._sent:
+            self._sent[0].callback(None)
+            self._sent.popleft()

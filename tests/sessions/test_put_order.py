@@ -68,6 +68,7 @@ class PutOrderTests(SynchronousTestCase):
         self.backend.answer()
         self.assertEqual(self.backend.written, [1])
         self.backend.answer()
+        self.gateway.flush_cycle()
         self.assertEqual(self.backend.written, [1, 2, 3])
         self.put(4)
         self.assertEqual(self.backend.written, [1, 2, 3, 4])
@@ -77,6 +78,20 @@ class PutOrderTests(SynchronousTestCase):
         self.begin()
         self.gateway.advance(1)
         self.assertEqual(self.backend.written, [1, 2, 3])
+
+    def test_many(self) -> None:
+        """However many wait for the old value that the first one reads, all are written."""
+        numbers = list(range(900))
+        for number in numbers:
+            self.put(number)
+            if not number:
+                self.backend.set("X", 0.5)
+        self.assertEqual(self.backend.written, [])
+        self.backend.answer()
+        self.gateway.flush_cycle()
+        self.assertEqual(self.backend.written, numbers)
+        replies = [each["id"] for each in self.page.messages if each.get("ok")]
+        self.assertEqual(replies, numbers)
 
     def test_others(self) -> None:
         """Puts to other PVs, and of other clients, are not delayed."""
@@ -95,6 +110,7 @@ class PutOrderTests(SynchronousTestCase):
         self.put(3)
         while self.backend.pending:
             self.backend.answer()
+            self.gateway.flush_cycle()
         self.assertEqual(self.backend.written, ["nonsense", 2, 3])
         send_request(self.session, "get", "X")
         self.backend.answer()
