@@ -83,6 +83,15 @@ test("a chart that continues a row's history has the value at its time", (t) => 
   assert.ok(samples(chart.history).every(([second]) => second === 1), `${samples(chart.history)}`);
 });
 
+test("a value from before the record processed is not drawn as if it had been there for years", (t) => {
+  const { row, at, connect, history, update } = page(t);
+  at(3);
+  connect();
+  history([631152000 - NOW, 5], [1, 1]);
+  update(2);
+  assert.deepEqual(samples(row.history), [[1, 1], [2, 2]]);
+});
+
 test("samples that a page no longer keeps are requested", async (t) => {
   const { row, at, connect, update, requests, answer } = page(t, { archived: true });
   connect();

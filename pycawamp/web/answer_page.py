@@ -38,7 +38,7 @@ class Reply:
 
 
 @attrs.frozen
-class PageRequester:
+class HTTPRequester:
     """The client that sends a request, and its quota."""
 
     clients: Clients
@@ -71,7 +71,7 @@ class PageRequester:
         return exchange.request(messages)
 
 
-Answer: TypeAlias = Callable[[Request, PageRequester], "Reply | Deferred[Reply]"]
+Answer: TypeAlias = Callable[[Request, HTTPRequester], "Reply | Deferred[Reply]"]
 
 
 class AnswerPage(Resource):
@@ -109,7 +109,7 @@ class AnswerPage(Resource):
         if full is not None:
             self._authentication.refusals.count(full, client.host)
             raise RefusalError(503, full, (("Retry-After", "10"),))
-        requester = PageRequester(self._clients, client, self._quotas.of(client))
+        requester = HTTPRequester(self._clients, client, self._quotas.of(client))
         disconnected: list[Failure] = []
         request.notifyFinish().addErrback(disconnected.append)
 

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from pycawamp.web.answer_page import Answer, AnswerPage, PageRequester, Reply
+from pycawamp.web.answer_page import Answer, AnswerPage, HTTPRequester, Reply
 from pycawamp.web.authentication import Authentication, Guarded, RefusalError
 from pycawamp.web.clients import Clients
 from pycawamp.web.jquery import jquery_resource
@@ -72,7 +72,7 @@ class Pages:
     _clients: Clients
     _authentication: Authentication
 
-    def caget(self, request: Request, requester: PageRequester) -> Reply | Deferred[Reply]:
+    def caget(self, request: Request, requester: HTTPRequester) -> Reply | Deferred[Reply]:
         """Return the values of PVs, in the order of the request, or the first error."""
         callback = self._callback(request)
         names = [text_of(raw) for raw in request.args.get(b"pv", [])]
@@ -83,7 +83,7 @@ class Pages:
         replied = requester.exchange(request, encoding, messages).addCallback(_in_order)
         return replied.addCallback(_jsonp, callback)
 
-    def healthcheck(self, _request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def healthcheck(self, _request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return the PVs that were lost at least half a minute ago."""
         hub = self._clients.shared.hub
         requester.charge(len(hub) / A_TOKEN)

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 from twisted.web.server import Request
 
-from pycawamp.web.answer_page import PageRequester, Reply
+from pycawamp.web.answer_page import HTTPRequester, Reply
 from pycawamp.web.authentication import RefusalError
 from pycawamp.web.name_index import NameIndex
 from pycawamp.web.query import text_of
@@ -167,7 +167,7 @@ class LayoutPage:
     _folder: LayoutFolder
     _in_thread: Callable[..., Deferred[Any]]
 
-    def __call__(self, request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def __call__(self, request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return the response to a request.
 
         Raises:

@@ -12,7 +12,7 @@ from twisted.python.failure import Failure
 from twisted.web.server import Request
 
 from pycawamp.pv.hub import PVHub
-from pycawamp.web.answer_page import PageRequester, Reply
+from pycawamp.web.answer_page import HTTPRequester, Reply
 from pycawamp.web.channelfinder import ChannelFinder, ChannelFinderError
 from pycawamp.web.name_index import NameIndex, NamePattern
 from pycawamp.web.query import text_of
@@ -51,7 +51,7 @@ class NamePage:
     _hub: PVHub
     _sources: NameSources
 
-    def __call__(self, request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def __call__(self, request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return the response to a request.
 
         Raises:
@@ -78,7 +78,7 @@ class _Search:
     """A search: the names found, and those that the client may read."""
 
     _pattern: NamePattern
-    _requester: PageRequester
+    _requester: HTTPRequester
     _found: dict[str, dict[str, str]] = attrs.Factory(lambda: {GATEWAY: {}})
     """The names and descriptions by source; the gateway's own are first."""
     _sources: dict[str, str] = attrs.Factory(dict)

@@ -16,7 +16,7 @@ from twisted.web.server import Request
 
 from pycawamp.pv.interfaces import PVState
 from pycawamp.sessions.session import Session
-from pycawamp.web.answer_page import Answer, AnswerPage, PageRequester, Reply
+from pycawamp.web.answer_page import Answer, AnswerPage, HTTPRequester, Reply
 from pycawamp.web.authentication import Authentication, Guarded
 from pycawamp.web.clients import Clients
 from pycawamp.web.jquery import jquery_resource
@@ -72,26 +72,26 @@ class Pages:
     _clients: Clients
     _started: float = field(factory=time.time)
 
-    def info(self, _request: Request, _requester: PageRequester) -> Reply:
+    def info(self, _request: Request, _requester: HTTPRequester) -> Reply:
         """Return the name, the version and the start time."""
         started = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._started))
         what = f"pycaserver {version('pycaserver')}, Python {platform.python_version()}"
         return Reply(dumps({"start_time": started, "jre": what}))
 
-    def summary(self, _request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def summary(self, _request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return all sockets, and the number of PVs of each."""
         return self._work(requester, self._summarize(), self._pvs)
 
-    def socket(self, request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def socket(self, request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return all sockets, or one, and the PVs that the client may read."""
         path = [text_of(part) for part in request.postpath or () if part]
         return self._work(requester, self._list(requester, path[0] if path else None), self._pvs)
 
-    def pool(self, _request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def pool(self, _request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return the number of subscribers of each PV."""
         return self._work(requester, self._count(requester), len(self._clients.shared.hub))
 
-    def pvget(self, request: Request, requester: PageRequester) -> Deferred[Reply]:
+    def pvget(self, request: Request, requester: HTTPRequester) -> Deferred[Reply]:
         """Return the value of a PV."""
         names = request.args.get(b"name", [])
         if len(names) != 1:
@@ -107,7 +107,7 @@ class Pages:
     def _pvs(self) -> int:
         return sum(len(session.subscriptions) for session in self._sessions)
 
-    def _work(self, requester: PageRequester, work: Iterator[Any], pvs: int) -> Deferred[Reply]:
+    def _work(self, requester: HTTPRequester, work: Iterator[Any], pvs: int) -> Deferred[Reply]:
         """Execute steps, some per reactor iteration; the last value they yield is the response."""
         requester.charge(pvs / A_TOKEN)
         last: list[Any] = [None]
@@ -134,7 +134,7 @@ class Pages:
             yield
         yield {"sockets": sockets}
 
-    def _list(self, requester: PageRequester, path: str | None) -> Iterator[Any]:
+    def _list(self, requester: HTTPRequester, path: str | None) -> Iterator[Any]:
         sockets = []
         room = MAX_NAMES
         for session in self._sessions:
@@ -151,7 +151,7 @@ class Pages:
             yield
         yield {"sockets": sockets}
 
-    def _count(self, requester: PageRequester) -> Iterator[Any]:
+    def _count(self, requester: HTTPRequester) -> Iterator[Any]:
         counts = []
         for number, pv in enumerate(self._clients.shared.hub.pvs, 1):
             if requester.may_read(pv.name):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support.timing import TIMEOUT
+from tests.support.timing import allowed
 
 MODULE = """
 import os
@@ -37,7 +37,12 @@ class RunnerTests(SynchronousTestCase):
             (folder / "console" / f"test_{name}.py").write_text(MODULE.format(body=body))
         command = [sys.executable, "-m", "tests", *names]
         return subprocess.run(
-            command, check=False, cwd=folder.parent, capture_output=True, text=True, timeout=TIMEOUT
+            command,
+            check=False,
+            cwd=folder.parent,
+            capture_output=True,
+            text=True,
+            timeout=allowed(60),
         )
 
     def test_results(self) -> None:

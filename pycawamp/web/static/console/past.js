@@ -1,5 +1,6 @@
 /** Samples from before the page was opened, requested from the gateway and its archiver as charts show them. */
 import { History } from "../plot/history.js";
+import { withStamps } from "../plot/stamps.js";
 import { inserted } from "../plot/views.js";
 
 /** Maximum number of samples of a request: more than a chart has columns. */
@@ -96,7 +97,7 @@ export class Past {
     const requested = this.#requesting;
     if (!requested) return;
     try {
-      const lists = await this.#pv.history({ from: Math.max(0, requested[0]), to: requested[1], points: POINTS });
+      const lists = withStamps(await this.#pv.history({ from: Math.max(0, requested[0]), to: requested[1], points: POINTS }));
       if (requested !== this.#requesting) return;
       const timeline = new History({ capacity: lists.timestamps.length });
       timeline.catchUp(lists, Infinity);

@@ -1,6 +1,6 @@
 /** One PV of the page: its handle, its history, and its last error. */
 import { History } from "../plot/history.js";
-import { Stamps } from "../plot/stamps.js";
+import { Stamps, withStamps } from "../plot/stamps.js";
 import { isList } from "../view/reading.js";
 import { composedKind } from "./kind.js";
 import { shown } from "./layout.js";
@@ -58,7 +58,7 @@ export class Watch {
     this.past = new Past(this.#pv, on.now, () => on.changed(this));
     this.#pv.on("history", (history) => {
       this.past.available = true;
-      this.#catchUp(history);
+      this.#catchUp(withStamps(history));
       on.changed(this);
     });
     this.#pv.on("metadata", () => on.changed(this));

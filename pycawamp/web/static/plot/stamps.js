@@ -62,3 +62,15 @@ export class Stamps {
     return waited >= PATIENCE && lag > late.lag - waited / 2;
   }
 }
+
+/**
+ * A history without the values of a record that had not processed yet: it is not known when they came.
+ *
+ * @param {import("../client/types.js").History} history
+ * @returns {import("../client/types.js").History}
+ */
+export function withStamps({ pvname, timestamps, values, severities }) {
+  const first = timestamps.findIndex((at) => !neverProcessed(at));
+  const start = first < 0 ? timestamps.length : first;
+  return { pvname, timestamps: timestamps.slice(start), values: values.slice(start), severities: severities.slice(start) };
+}
