@@ -135,7 +135,9 @@ class StrangeTests(TestCase):
         """The error of a web server without such a path contains its status."""
         url = yield self.serve(Site(Resource()))
         message = yield self.problem_at(f"{url}/elsewhere?token=secret")
-        self.assertEqual(message, f"cannot reach {url}/elsewhere: the server responded with 404 Not Found")
+        self.assertEqual(
+            message, f"cannot reach {url}/elsewhere: the server responded with 404 Not Found"
+        )
 
     @inlineCallbacks
     def test_hangs_up(self) -> Any:
