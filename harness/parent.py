@@ -18,5 +18,5 @@ def die_with_parent(parent: int) -> None:
     """
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
-        # The parent has ended before.
+        # The parent has already ended.
         os.kill(os.getpid(), signal.SIGKILL)

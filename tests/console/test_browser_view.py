@@ -69,7 +69,7 @@ class ViewTests(WebTestCase):
 
     @in_thread
     def test_nothing_to_show(self) -> None:
-        """A wall display of alarms says that there are none; a page with a chart is not empty."""
+        """A wall display of alarms shows that there are none; a page with a chart is not empty."""
         browser = self.open("level", rest="&show=alarms&wall=1")
         browser.until(lambda: browser.find("#hidden-rows").text == "No PV is in alarm.", "why")
         browser = self.open(rest=f"?chart={self.pv('level')}")
@@ -80,7 +80,7 @@ class ViewTests(WebTestCase):
 
     @in_thread
     def test_legend_on_phone(self) -> None:
-        """On a phone, names in a legend are whole, whatever is beside them."""
+        """On a phone, names in a legend are shown completely."""
         browser = self.open("hot", rest=f"&chart={self.pv('hot')},{self.pv('level')}")
         browser.phone()
         browser.until_row(self.pv("hot"), lambda row: row.state == "MAJOR HIHI")

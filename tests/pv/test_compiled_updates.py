@@ -549,7 +549,7 @@ class EncodingTests(SynchronousTestCase):
         self.assertEqual(first, [1, 2, 3, 4])
 
     def test_unusual(self) -> None:
-        """An update that is left to Python is the newest one, also after those that are not."""
+        """Updates that Python handles are newer than those before them that bypassed it."""
         self.join({})
         self.start()
         self.update(1, 2)

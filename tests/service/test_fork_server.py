@@ -154,7 +154,7 @@ class ForkServerTests(TestCase):
 
     @inlineCallbacks
     def test_parent_ended(self) -> Any:
-        """A process whose parent has ended before it could depend on it ends too."""
+        """A process ends even if its parent has ended before `die_with_parent`."""
         orphan = self.run_code(ORPHAN)
         yield orphan.when_ended()
         (line,) = orphan.lines
