@@ -26,8 +26,11 @@ from tests.support.twistd_case import LOOPBACK, RECORD, TwistdTestCase, unix_end
 STOPS = int(os.environ.get("PYCASERVER_TEST_STOPS", "2"))
 """How often to stop a gateway in the test of stopping; use 50 for a thorough test."""
 PVS = 1000
+MOVING = 100
+"""How many of them have a new value each second; with more, a busy machine may not keep up."""
 RECORDS = "".join(
-    f'record(calc, "$(P){number}") {{ field(SCAN, "1 second") field(CALC, "VAL+1") }}\n'
+    f'record(calc, "$(P){number}") {{ field(PINI, "YES") field(CALC, "VAL+1")'
+    f' field(SCAN, "{"1 second" if number < MOVING else "Passive"}") }}\n'
     for number in range(PVS)
 )
 
