@@ -136,7 +136,7 @@ def _parsed(body: bytes) -> Samples:
         if not isinstance(found, list):
             raise TypeError("expected a list")
         return _columns([sample for stored in found for sample in _with_gaps(stored["data"])])
-    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         raise ArchiverError("the archiver's answer is invalid") from None
 
 

@@ -206,7 +206,10 @@ class ArchiverTests(TestCase):
             "closed the connection": broken,
             "more than": lambda _: b" " * (archiver.MAX_BYTES + 1),
         }
-        bodies = (b"", b"<html>", b"{}", b'[{"data":[{"secs":1}]}]', b"[" * 10**5, b'[{"data":5}]')
+        sample = b'{"secs":1,"val":1,"fields":%b}'
+        data = (b"5", b"[5]", b"[[5]]", b'["5"]', b'[{"secs":1}]', b'{"5":5}')
+        data += tuple(b"[%b]" % (sample % fields) for fields in (b"[]", b'"5"', b"null"))
+        bodies = (b"", b"<html>", b"{}", b"[" * 10**5, *(b'[{"data":%b}]' % each for each in data))
         for text, answer in [
             *faults.items(),
             *(("is invalid", lambda _, body=body: body) for body in bodies),
