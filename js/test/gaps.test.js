@@ -62,6 +62,24 @@ test("a value from the time of a lost connection ends the gap at its time", (t) 
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [15, 7]]);
 });
 
+test("a value after a gap is kept when the gateway sends what a page has missed", (t) => {
+  const { row, at, connect, history, update } = page(t);
+  connect();
+  update(1);
+  at(10);
+  connect(false);
+  at(20);
+  connect();
+  update(1);
+  at(30);
+  connect(false);
+  at(40);
+  connect();
+  history([1, 1], [10, null], [20, null], [1, 1], [35, 7]);
+  update(39, 8);
+  assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1], [35, 7], [39, 8]]);
+});
+
 test("a page that is opened later shows the gateway's gap", (t) => {
   const { row, at, connect, history, update } = page(t);
   at(100);

@@ -87,8 +87,9 @@ export class History {
    * @returns {boolean} whether all times are plausible
    */
   catchUp({ timestamps, values, severities }, now) {
-    const last = this.#lastNumber();
-    if (timestamps.length > 0 && timestamps[0] <= last) this.#cut(this.indexOf(last) + 1);
+    const end = this.#lastNumber();
+    const last = end < 0 ? -Infinity : this.#times[end];
+    if (timestamps.length > 0 && timestamps[0] <= last) this.#cut(end + 1);
     for (let i = 0; i < timestamps.length; i += 1) {
       if (timestamps[i] > last && timestamps[i] <= now) this.push(timestamps[i], values[i], severities[i]);
     }
@@ -122,9 +123,10 @@ export class History {
     return copy;
   }
 
+  /** The index of the last sample that is not a gap; -1: there is none. */
   #lastNumber() {
-    for (let i = this.#size - 1; i >= 0; i -= 1) if (!Number.isNaN(this.#values[i])) return this.#times[i];
-    return -Infinity;
+    for (let i = this.#size - 1; i >= 0; i -= 1) if (!Number.isNaN(this.#values[i])) return i;
+    return -1;
   }
 
   #makeRoom(now) {
