@@ -187,6 +187,9 @@ class Samples:
     def between(self, start: float, end: float) -> Samples:
         """Return the samples of a period, and the last one before it, which is its first value."""
         times = self.times
+        # The first value after a gap may be older than the gap.
+        is_after_gap = np.isnan(self.values[:-1])
+        times[1:][is_after_gap] = np.maximum(times[1:], times[:-1])[is_after_gap]
         before = np.flatnonzero(times < start)[-1:]
         return self[np.concatenate([before, np.flatnonzero((times >= start) & (times <= end))])]
 

@@ -29,3 +29,19 @@ class GapTests(SynchronousTestCase):
             if math.isnan(value)
         ]
         self.assertEqual(gaps, [2003])
+
+    def test_repeated(self) -> None:
+        """After a gap, the first value may be older than the gap: it belongs after it."""
+        store = DequeStore(10**6, 10**4, lambda _: True)
+        for second, value in ((0, 1.0), (100, None), (200, None), (0, 1.0)):
+            store.append(Reading(0, 0, NOON + second, 0, value))
+        samples = Samples.of(store.samples())
+        expected = {
+            (50, 300): [1.0, None, None, 1.0],
+            (150, 300): [None, None, 1.0],
+            (50, 150): [1.0, None],
+            (250, 300): [1.0],
+        }
+        for (start, end), values in expected.items():
+            found = samples.between(NOON + start, NOON + end).values.tolist()
+            self.assertEqual([None if math.isnan(each) else each for each in found], values)

@@ -207,8 +207,8 @@ class ArchiverTests(TestCase):
             "more than": lambda _: b" " * (archiver.MAX_BYTES + 1),
         }
         sample = b'{"secs":1,"val":1,"fields":%b}'
-        data = (b"5", b"[5]", b"[[5]]", b'["5"]', b'[{"secs":1}]', b'{"5":5}')
-        data += tuple(b"[%b]" % (sample % fields) for fields in (b"[]", b'"5"', b"null"))
+        data = [b"5", b"[5]", b"[[5]]", b'["5"]', b'[{"secs":1}]', b'{"5":5}']
+        data += [b"[%b]" % (sample % fields) for fields in (b"[]", b'"5"', b"null")]
         bodies = (b"", b"<html>", b"{}", b"[" * 10**5, *(b'[{"data":%b}]' % each for each in data))
         for text, answer in [
             *faults.items(),
