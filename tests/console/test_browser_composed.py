@@ -29,11 +29,12 @@ ODD = (
     " ('list', ('aS', None, [('a', 'i')])), ('alarm', ('S', None, [('severity', 'i')]))]),"
     " {'place': {'x': 2.5, 'name': 'here'}, 'list': [{'a': 7}, {'a': 8}]}))",
 )
-COMPRESSED = """
-add('{name}', None, Value(nt.NTNDArray.buildType(), {{'value': ('ubyteValue', np.frombuffer(
+IMAGE = """
+Value(nt.NTNDArray.buildType(), {{'value': ('ubyteValue', np.frombuffer(
 bytes.fromhex('{hex}'), 'u1')), 'codec': {{'name': '{codec}'}},
-'dimension': [{{'size': 16}}, {{'size': 8}}]}}))
+'dimension': [{{'size': 16}}, {{'size': 8}}]}})
 """.replace("\n", "")
+COMPRESSED = f"add('{{name}}', None, {IMAGE})"
 PIXEL = """
 const canvas = document.querySelector("canvas.pixels");
 const [x, y] = [arguments[0] * canvas.width, arguments[1] * canvas.height].map(Math.floor);
@@ -156,6 +157,11 @@ class ComposedTests(PVAWebTestCase):
         self.browser.until(lambda: self.browser.drawn("canvas.chart"), "a plot")
         self.unfold("pva://jpeg")
         self.until_pixel((240, 120, 0))
+        trend = "canvas.trend"
+        self.browser.until(lambda: self.browser.drawn(trend), "a small picture in the row")
+        self.server.run_now(f"pvs['jpeg'].post({IMAGE.format(hex='00ff', codec='jpeg')})")
+        self.until_output("not a valid JPEG")
+        self.browser.until(lambda: not self.browser.drawn(trend), "no old picture in the row")
         self.unfold("pva://lz4")
         self.until_output("compressed by lz4")
         self.unfold("pva://table")

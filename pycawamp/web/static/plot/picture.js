@@ -8,7 +8,7 @@ export class Picture {
   frame = null;
   /** @type {[number, number]} the numbers with the first and the last colour */
   range = [0, 1];
-  /** While this is the same object, the picture is the same. */
+  /** While this is the same object, the picture or its problem is the same. */
   revision = {};
   /** The reason why there is no picture, or "". */
   problem = "no picture yet";
@@ -61,7 +61,9 @@ export class Picture {
     try {
       bitmap = await createImageBitmap(new Blob([value], { type: "image/jpeg" }));
     } catch {
-      if (number === this.#number) this.problem = "The picture is not a valid JPEG.";
+      if (number !== this.#number) return;
+      this.problem = "The picture is not a valid JPEG.";
+      this.revision = {};
       return;
     }
     if (number === this.#number) {
