@@ -253,6 +253,8 @@ class MonitorProtocol(InflatingProtocol):
         """Close the connection immediately."""
         if self._client_transport is not None:
             self._client_transport.abort()
+        else:
+            self.transport.abortConnection()
 
     def check_client(self) -> None:
         """Close the connection if the user or the page may no longer connect."""
@@ -264,6 +266,8 @@ class MonitorProtocol(InflatingProtocol):
         """Refuse a handshake with the reason, which may quote a header."""
         self.factory.clients.shared.refusals.count("bad handshake", self.client.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
+        # The client may never read the responses to earlier requests.
+        self._closing = self.factory.clients.clock.callLater(CLOSING, self.abort)
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
         """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1).

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Server
+from twisted.web.resource import Resource
+from twisted.web.server import Request
 
+from pycawamp.config.settings import GatewaySettings
+from pycawamp.testing import GatewayFixture
 from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
 
 reactor = cast(Any, installed_reactor)
+
+REQUESTS = (
+    b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
+    b"GET /monitor HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: invalid\r\n\r\n"
+)
+"""A request whose response does not fit into the kernel's buffers, and an invalid handshake."""
+
+
+class Large(Resource):
+    """A resource with a large response."""
+
+    isLeaf = True
+
+    def render_GET(self, _request: Request) -> bytes:
+        """Respond."""
+        return bytes(2**24)
+
+
+def is_writing() -> bool:
+    """Return whether the gateway has unsent data on a connection."""
+    return any(isinstance(each, Server) for each in reactor.getWriters())
 
 
 class ClosingTests(MemoryGatewayTestCase):
@@ -49,6 +77,22 @@ class ClosingTests(MemoryGatewayTestCase):
             yield deferLater(reactor, 0)
         client.protocol.sendClose()
         yield until_true(lambda: not fixture.gateway.clients)
+
+    @inlineCallbacks
+    def test_invalid_handshake(self) -> Any:
+        """A client is not waited for that reads neither a response nor why it is refused."""
+        fixture = GatewayFixture(reactor, GatewaySettings(), backend=self.backend)
+        self.addCleanup(fixture.stop)
+        root = Resource()
+        root.putChild(b"large", Large())
+        root.putChild(b"monitor", fixture.gateway.resource)
+        yield fixture.start(root)
+        address = urlsplit(fixture.url)
+        client = socket.create_connection((address.hostname, address.port))
+        self.addCleanup(client.close)
+        client.sendall(REQUESTS)
+        yield until_true(is_writing)
+        yield until_true(lambda: not is_writing())
 
     @inlineCallbacks
     def test_stop(self) -> Any:
