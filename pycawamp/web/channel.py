@@ -162,7 +162,10 @@ class GatewayHTTPChannel(HTTPChannel):
         self._end_body()
         began = has_more_requests(self)
         super().requestDone(request)  # type: ignore[no-untyped-call]
-        if began and self._deadline is None and not is_answering(self):
+        if not self.persistent:
+            # Twisted waits without a limit until the client has read the last response.
+            self.setTimeout(self.site.timeOut)  # type: ignore[no-untyped-call]
+        elif began and self._deadline is None and not is_answering(self):
             self._expect_request()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]

@@ -10,11 +10,14 @@ from twisted.internet import reactor as installed_reactor
 from twisted.internet.defer import gatherResults, inlineCallbacks
 from twisted.internet.task import deferLater
 from twisted.internet.tcp import Server
+from twisted.trial.unittest import TestCase
 from twisted.web.resource import Resource
 from twisted.web.server import Request
 
 from pycawamp.config.settings import GatewaySettings
+from pycawamp.sessions.refusals import RefusalCounter
 from pycawamp.testing import GatewayFixture
+from pycawamp.web.channel import GatewayHTTPChannel, GatewaySite, HTTPLimits
 from tests.support.gateway_case import MemoryGatewayTestCase, connect_all
 from tests.support.ioc_case import until_true
 from tests.support.timing import allowed
@@ -153,3 +156,24 @@ class ClosingTests(MemoryGatewayTestCase):
             self.backend.set("X", text)
             yield client.until(value=text)
         return late, text
+
+
+class ResponseTests(TestCase):
+    """HTTP clients that do not read a response."""
+
+    timeout = allowed(60)
+
+    @inlineCallbacks
+    def test_unread(self) -> Any:
+        """Their connections are closed after the idle time, whether they are to be kept or not."""
+        self.patch(GatewayHTTPChannel, "abortTimeout", 0.1)
+        site = GatewaySite(reactor, Large(), HTTPLimits(), RefusalCounter(reactor))
+        site.timeOut = 0.1
+        port = reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        for more in (b"", b"Connection: close\r\n"):
+            client = socket.create_connection(("127.0.0.1", port.getHost().port))
+            self.addCleanup(client.close)
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n%b\r\n" % more)
+            yield until_true(is_writing)
+            yield until_true(lambda: not is_writing())
