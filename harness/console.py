@@ -71,12 +71,16 @@ class ConsoleBrowser(Browser):
     def until_row(
         self, name: str, fits: Callable[[Row], object], seconds: float | None = None
     ) -> Row:
-        """Wait until a row exists and matches; return it."""
+        """Wait until a row exists, and has the facts that `fits` reads, and matches; return it."""
         seen: list[Row | None] = []
 
         def look() -> Row | None:
             seen[:] = [self.row(name)]
-            return seen[0] if seen[0] is not None and fits(seen[0]) else None
+            try:
+                return seen[0] if seen[0] is not None and fits(seen[0]) else None
+            except KeyError:
+                # Details that have just been opened have no facts yet.
+                return None
 
         try:
             row: Row = self.until(look, f"the row {name}", seconds)
