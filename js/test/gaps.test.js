@@ -20,11 +20,20 @@ function page(t, { archived = false } = {}) {
   WebSocket.last.open();
   const send = (message) => WebSocket.last.receive({ pvname: "X", ...message });
   const lists = (past) => ({ timestamps: past.map(([at]) => NOW + at), values: past.map(([, value]) => value), severities: past.map(() => 0) });
+  const at = (second) => (clock.second = second);
+  const connect = (conn = true) => send({ msg_type: "connection", conn });
   return {
     row,
     watch,
-    at: (second) => (clock.second = second),
-    connect: (conn = true) => send({ msg_type: "connection", conn }),
+    at,
+    connect,
+    /** Disconnects the PV for a time. */
+    lose: (from, to) => {
+      at(from);
+      connect(false);
+      at(to);
+      connect();
+    },
     history: (...past) => send({ msg_type: "history", ...lists(past) }),
     update: (second, value = second) => send({ msg_type: "monitor", value, timestamp: NOW + second }),
     requests: () => WebSocket.last.sent.filter(({ action }) => action === "history"),
@@ -38,43 +47,31 @@ function samples(timeline) {
 }
 
 test("a value that is the same after a lost connection is drawn from the end of the gap", (t) => {
-  const { row, at, connect, update } = page(t);
+  const { row, at, connect, lose, update } = page(t);
   connect();
   update(1);
-  at(10);
-  connect(false);
-  at(20);
-  connect();
+  lose(10, 20);
   at(25);
   update(1);
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1]]);
 });
 
 test("a value from the time of a lost connection ends the gap at its time", (t) => {
-  const { row, at, connect, update } = page(t);
+  const { row, connect, lose, update } = page(t);
   connect();
   update(1);
-  at(10);
-  connect(false);
-  at(20);
-  connect();
+  lose(10, 20);
   update(15, 7);
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [15, 7]]);
 });
 
 test("a value after a gap is kept when the gateway sends what a page has missed", (t) => {
-  const { row, at, connect, history, update } = page(t);
+  const { row, connect, lose, history, update } = page(t);
   connect();
   update(1);
-  at(10);
-  connect(false);
-  at(20);
-  connect();
+  lose(10, 20);
   update(1);
-  at(30);
-  connect(false);
-  at(40);
-  connect();
+  lose(30, 40);
   history([1, 1], [10, null], [20, null], [1, 1], [35, 7]);
   update(39, 8);
   assert.deepEqual(samples(row.history), [[1, 1], [10, null], [20, null], [20, 1], [35, 7], [39, 8]]);

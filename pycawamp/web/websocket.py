@@ -267,7 +267,7 @@ class MonitorProtocol(InflatingProtocol):
         self.factory.clients.shared.refusals.count("bad handshake", self.client.address)
         super().failHandshake(without_token(reason), *arguments, **keywords)
         # The client may never read the responses to earlier requests.
-        self._closing = self.factory.clients.clock.callLater(CLOSING, self.abort)
+        self._abort_later()
 
     def sendCloseFrame(self, *args: Any, **keywords: Any) -> None:
         """End the session first: no message may follow a close frame (RFC 6455, section 5.5.1).
@@ -277,7 +277,11 @@ class MonitorProtocol(InflatingProtocol):
         """
         self._end_session()
         super().sendCloseFrame(*args, **keywords)
-        if self._closing is None and self.state == self.STATE_CLOSING:
+        if self.state == self.STATE_CLOSING:
+            self._abort_later()
+
+    def _abort_later(self) -> None:
+        if self._closing is None:
             self._closing = self.factory.clients.clock.callLater(CLOSING, self.abort)
 
     def onClose(self, wasClean: bool, code: int | None, reason: str | None) -> None:
