@@ -32,8 +32,9 @@ def service_for_twistd(
     file, observer = twistd_log(twistd_options, log)
     service = StartReporter(observer)
     app = make(reactor)
-    app.setServiceParent(service)
     if file is not None:
-        LogReopener(reactor, file).setServiceParent(app)  # type: ignore[no-untyped-call]
+        # Before the application: without its handler, SIGUSR1 ends a process that is ready.
+        LogReopener(reactor, file).setServiceParent(service)  # type: ignore[no-untyped-call]
+    app.setServiceParent(service)
     ShortCollections(reactor).setServiceParent(app)  # type: ignore[no-untyped-call]
     return service
